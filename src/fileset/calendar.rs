@@ -1,0 +1,1 @@
+//! Calendar expressions (to be written).

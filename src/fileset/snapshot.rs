@@ -1,0 +1,1 @@
+//! Snapshot names (to be written).

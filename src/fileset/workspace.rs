@@ -1,0 +1,38 @@
+//! What a storage hands to a transport, neither knowing the other.
+
+use std::path::{Path, PathBuf};
+
+/// The directory that a transport makes equal to the source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workspace {
+    path: PathBuf,
+    writes: Writes,
+}
+
+/// How the files of the workspace may be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Writes {
+    /// Files may be updated where they are: the file system keeps history by copying on write (zfs, btrfs).
+    InPlace,
+    /// Files that are unchanged against `reference`, the last finished tree, are hard-linked from there. What is
+    /// linked belongs to history and must never be written to: a changed file is written anew and renamed.
+    Linked {
+        /// Absent for the first tree.
+        reference: Option<PathBuf>,
+    },
+}
+
+impl Workspace {
+    pub fn new(path: PathBuf, writes: Writes) -> Self {
+        Self { path, writes }
+    }
+
+    /// An absolute path that exists, is a directory, and is ours to fill.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn writes(&self) -> &Writes {
+        &self.writes
+    }
+}

@@ -1,0 +1,10 @@
+//! The outside world: processes, locks, signals, the clock, zone files, where PlanB's own files are.
+//!
+//! The only room that touches the system on behalf of the others. It knows nothing of filesets or backups.
+
+pub mod clock;
+pub mod lock;
+pub mod paths;
+pub mod process;
+pub mod signals;
+pub mod zoneinfo;
