@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod lock;
+pub mod output;
 pub mod paths;
 pub mod process;
 pub mod signals;

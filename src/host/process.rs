@@ -1,1 +1,402 @@
-//! To be written.
+//! The one place that starts programs.
+//!
+//! A child gets a clean environment, a fixed locale, an absolute path, a process group of its own (so that a terminal's
+//! Ctrl-C reaches only us, and we decide in which order things end) and nothing of ours open but its three streams.
+//! Both its output pipes are drained while it runs. It always has an end: its own, our deadline, or the wish to stop.
+
+use super::output::Tail;
+use super::signals::Stop;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::Pid;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::fs::File;
+use std::io::{self, PipeReader, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Where programs are looked for and what children get as `PATH`.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// How long a child that was asked to end may take before it is killed.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How long output may still come when the child has ended: what is in the pipe, not what a daemon it left behind says.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// A program to run, with all it gets.
+#[derive(Debug)]
+pub struct Program {
+    path: PathBuf,
+    args: Vec<OsString>,
+    env: Vec<(OsString, OsString)>,
+    stdin: Input,
+}
+
+/// What a program reads.
+#[derive(Debug, Default)]
+pub enum Input {
+    #[default]
+    Nothing,
+    /// These bytes, then the end.
+    Bytes(Vec<u8>),
+    /// An open file. A lock's own file here makes the child, and whatever it forks, hold the lock too.
+    File(File),
+}
+
+/// One of a program's two outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    Out,
+    Err,
+}
+
+/// When a program must end, whether it is done or not.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits<'a> {
+    pub stop: &'a Stop,
+    pub deadline: Option<Instant>,
+}
+
+/// How a program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// By itself, with this exit code.
+    Exited(i32),
+    /// By a signal that was not ours.
+    Signalled(i32),
+    /// We ended it: its deadline had come.
+    TimedOut,
+    /// We ended it: somebody wished so.
+    Stopped,
+}
+
+/// What a program printed and how it ended, kept in memory.
+#[derive(Debug)]
+pub struct Captured {
+    pub ending: Ending,
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
+}
+
+/// A program could not be started or waited for.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{program} is not installed (looked in {PATH})")]
+    Missing { program: String },
+    #[error("failed to start {program}")]
+    Start { program: String, source: io::Error },
+    #[error("failed to wait for {program}")]
+    Wait { program: String, source: io::Error },
+}
+
+impl Ending {
+    /// Whether it ended by itself and said all was well.
+    pub const fn is_clean(self) -> bool {
+        matches!(self, Self::Exited(0))
+    }
+}
+
+impl fmt::Display for Ending {
+    /// Fits after the program's name: "rsync exited with 23".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(code) => write!(f, "exited with {code}"),
+            Self::Signalled(number) => match Signal::try_from(*number) {
+                Ok(signal) => write!(f, "was ended by {signal}"),
+                Err(_) => write!(f, "was ended by signal {number}"),
+            },
+            Self::TimedOut => f.write_str("took too long and was ended"),
+            Self::Stopped => f.write_str("was stopped"),
+        }
+    }
+}
+
+impl Program {
+    /// A program by name, found in the usual directories, or by its absolute path.
+    pub fn find(name: &str) -> Result<Self, Error> {
+        let candidate = if name.starts_with('/') {
+            Some(PathBuf::from(name)).filter(|p| p.exists())
+        } else {
+            PATH.split(':').map(|dir| Path::new(dir).join(name)).find(|p| p.is_file())
+        };
+        let path = candidate.ok_or_else(|| Error::Missing { program: name.to_owned() })?;
+        Ok(Self { path, args: Vec::new(), env: Vec::new(), stdin: Input::Nothing })
+    }
+
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.args.push(arg.as_ref().to_owned());
+        self
+    }
+
+    pub fn args<I: IntoIterator<Item: AsRef<OsStr>>>(mut self, args: I) -> Self {
+        self.args.extend(args.into_iter().map(|a| a.as_ref().to_owned()));
+        self
+    }
+
+    /// Adds a variable to the otherwise clean environment.
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.env.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    pub fn stdin(mut self, stdin: Input) -> Self {
+        self.stdin = stdin;
+        self
+    }
+
+    /// The arguments as they will be passed, the program's path first.
+    pub fn argv(&self) -> impl Iterator<Item = &OsStr> {
+        std::iter::once(self.path.as_os_str()).chain(self.args.iter().map(OsString::as_os_str))
+    }
+
+    fn name(&self) -> String {
+        self.path.file_name().unwrap_or(self.path.as_os_str()).to_string_lossy().into_owned()
+    }
+
+    /// Runs the program to its end and hands every piece of its output to `sink` as it comes.
+    ///
+    /// When the limits end it, its whole process group gets SIGTERM, and SIGKILL ten seconds later. Whatever else is
+    /// left of the group when the program itself has ended is killed: nothing it started outlives this call.
+    pub fn run(self, limits: Limits<'_>, mut sink: impl FnMut(Stream, &[u8])) -> Result<Ending, Error> {
+        let name = self.name();
+        let started = |source| Error::Start { program: name.clone(), source };
+        let waited = |source| Error::Wait { program: name.clone(), source };
+
+        let (out, out_child) = io::pipe().map_err(started)?;
+        let (err, err_child) = io::pipe().map_err(started)?;
+        let (stdin, feed) = match self.stdin {
+            Input::Nothing => (Stdio::null(), None),
+            Input::File(file) => (Stdio::from(file), None),
+            Input::Bytes(bytes) => {
+                let (reader, writer) = io::pipe().map_err(started)?;
+                (Stdio::from(reader), Some((writer, bytes)))
+            }
+        };
+        #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+        let mut command = Command::new(&self.path);
+        command.args(&self.args).env_clear().env("PATH", PATH).env("LC_ALL", "C.UTF-8").envs(self.env);
+        command.current_dir("/").process_group(0).stdin(stdin).stdout(out_child).stderr(err_child);
+        let mut child = command.spawn().map_err(started)?;
+        // Our copies of the child's ends: as long as they are open its output has no end.
+        drop(command);
+
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
+        let (ended, ended_tell) = io::pipe().map_err(waited)?;
+        let cut = thread::scope(|scope| {
+            // Waits without reaping, so that the process group's number stays ours until the last signal is sent.
+            scope.spawn(move || {
+                let exited = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+                while waitid(Id::Pid(pid), exited) == Err(Errno::EINTR) {}
+                drop(ended_tell);
+            });
+            if let Some((mut writer, bytes)) = feed {
+                // A child that does not read its input is not our trouble; it ends or is ended, and this with it.
+                scope.spawn(move || drop(writer.write_all(&bytes)));
+            }
+            watch(pid, limits, [(&out, Stream::Out), (&err, Stream::Err)], &ended, &mut sink)
+        });
+        let status = child.wait().map_err(waited)?;
+        Ok(cut.map_err(waited)?.unwrap_or_else(|| ending(status)))
+    }
+
+    /// Runs the program to its end and keeps what it prints: of each output the last `limit` bytes.
+    pub fn capture(self, limits: Limits<'_>, limit: usize) -> Result<Captured, Error> {
+        let (mut stdout, mut stderr) = (Tail::new(limit), Tail::new(limit));
+        let ending = self.run(limits, |stream, bytes| match stream {
+            Stream::Out => stdout.push(bytes),
+            Stream::Err => stderr.push(bytes),
+        })?;
+        Ok(Captured { ending, stdout: stdout.into_bytes(), stderr: stderr.into_bytes() })
+    }
+}
+
+fn ending(status: ExitStatus) -> Ending {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Ending::Exited(code),
+        (None, Some(signal)) => Ending::Signalled(signal),
+        (None, None) => Ending::Signalled(0),
+    }
+}
+
+/// Drains the outputs until the child has ended. Returns why it was ended, when it was we who ended it.
+///
+/// Whatever happens, nothing of the process group runs any more afterwards.
+fn watch(
+    pid: Pid,
+    limits: Limits<'_>,
+    outputs: [(&PipeReader, Stream); 2],
+    ended: &PipeReader,
+    sink: &mut impl FnMut(Stream, &[u8]),
+) -> io::Result<Option<Ending>> {
+    let mut watched: Vec<(Watched, BorrowedFd<'_>)> =
+        vec![(Watched::Child, ended.as_fd()), (Watched::Stop, limits.stop.as_fd())];
+    for (pipe, stream) in outputs {
+        watched.push((Watched::Output(pipe, stream), pipe.as_fd()));
+    }
+    let mut cut = None;
+    // When the present patience ends: the deadline, then the grace after SIGTERM, then the drain.
+    let mut until = limits.deadline;
+    let mut buffer = vec![0; 64 * 1024];
+
+    let result = loop {
+        let running = watched.iter().any(|(what, _)| matches!(what, Watched::Child));
+        let printing = watched.iter().any(|(what, _)| matches!(what, Watched::Output(..)));
+        if !running && !printing {
+            break Ok(cut);
+        }
+        if until.is_some_and(|until| until <= Instant::now()) {
+            if !running {
+                break Ok(cut);
+            }
+            if cut.is_some() {
+                // It was asked to end and did not.
+                let _ = killpg(pid, Signal::SIGKILL);
+                until = None;
+            } else {
+                cut = Some(Ending::TimedOut);
+                let _ = killpg(pid, Signal::SIGTERM);
+                until = Some(Instant::now() + GRACE);
+            }
+        }
+        let ready = match wait(&watched, until) {
+            Ok(ready) => ready,
+            Err(error) => break Err(error),
+        };
+        for index in ready.into_iter().rev() {
+            match watched[index].0 {
+                Watched::Output(pipe, stream) => match (&mut &*pipe).read(&mut buffer) {
+                    Ok(0) => drop(watched.remove(index)),
+                    Ok(n) => sink(stream, &buffer[..n]),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(_) => drop(watched.remove(index)),
+                },
+                Watched::Child => {
+                    watched.remove(index);
+                    until = Some(Instant::now() + DRAIN);
+                }
+                Watched::Stop => {
+                    watched.remove(index);
+                    if running && cut.is_none() {
+                        cut = Some(Ending::Stopped);
+                        let _ = killpg(pid, Signal::SIGTERM);
+                        until = Some(Instant::now() + GRACE);
+                    }
+                }
+            }
+        }
+    };
+    let _ = killpg(pid, Signal::SIGKILL);
+    result
+}
+
+/// What a descriptor under watch stands for.
+#[derive(Clone, Copy)]
+enum Watched<'a> {
+    /// Readable (at its end) when the child has ended.
+    Child,
+    Stop,
+    Output(&'a PipeReader, Stream),
+}
+
+/// Waits for something to happen, at the longest until `until`. Returns the places in `watched`, in their order.
+fn wait(watched: &[(Watched<'_>, BorrowedFd<'_>)], until: Option<Instant>) -> io::Result<Vec<usize>> {
+    let patience = until.map_or(PollTimeout::NONE, |until| {
+        // One more millisecond: woken just before its time, the loop would spin until it comes.
+        let left = until.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
+        PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+    });
+    let mut fds: Vec<PollFd<'_>> =
+        watched.iter().map(|(_, fd)| PollFd::new(*fd, PollFlags::POLLIN)).collect();
+    match poll(&mut fds, patience) {
+        Ok(_) | Err(Errno::EINTR) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let happened = |fd: &PollFd<'_>| fd.revents().is_some_and(|events| !events.is_empty());
+    Ok(fds.iter().enumerate().filter(|(_, fd)| happened(fd)).map(|(index, _)| index).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Program {
+        Program::find("sh").expect("a shell").args(["-c", script])
+    }
+
+    fn capture(program: Program, deadline: Option<Duration>) -> Captured {
+        let stop = Stop::new().expect("a socket pair");
+        let deadline = deadline.map(|d| Instant::now() + d);
+        program.capture(Limits { stop: &stop, deadline }, 1 << 20).expect("it runs")
+    }
+
+    #[test]
+    fn both_outputs_are_drained_and_the_code_comes_back() {
+        let script =
+            "i=0; while [ $i -lt 20000 ]; do echo 0123456789; echo abcdefghij >&2; i=$((i+1)); done; exit 3";
+        let done = capture(shell(script), None);
+        assert_eq!(done.ending, Ending::Exited(3));
+        assert_eq!((done.stdout.len(), done.stderr.len()), (220_000, 220_000));
+    }
+
+    #[test]
+    fn the_environment_is_clean() {
+        let done = capture(Program::find("env").expect("coreutils").env("A", "b"), None);
+        let text = String::from_utf8(done.stdout).expect("utf-8");
+        let mut names: Vec<&str> = text.lines().filter_map(|l| l.split('=').next()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["A", "LC_ALL", "PATH"]);
+    }
+
+    #[test]
+    fn a_deadline_ends_the_whole_group() {
+        // The grandchild ignores nothing but outlives its parent: only the group's signal reaches it.
+        let done = capture(shell("sleep 1000 & echo $!; wait"), Some(Duration::from_millis(300)));
+        assert_eq!(done.ending, Ending::TimedOut);
+        let grandchild = String::from_utf8(done.stdout).expect("utf-8");
+        let state = std::fs::read_to_string(format!("/proc/{}/stat", grandchild.trim()));
+        assert!(state.is_err() || state.is_ok_and(|s| s.contains(") Z ")), "the grandchild still runs");
+    }
+
+    #[test]
+    fn a_wish_to_stop_ends_it() {
+        let stop = Stop::new().expect("a socket pair");
+        let mut ready = false;
+        let wisher = stop.clone();
+        let ending = shell("echo ready; exec sleep 1000")
+            .run(Limits { stop: &stop, deadline: None }, |_, bytes| {
+                ready |= bytes.starts_with(b"ready");
+                wisher.wish();
+            })
+            .expect("it runs");
+        assert_eq!((ready, ending), (true, Ending::Stopped));
+    }
+
+    #[test]
+    fn a_daemon_left_behind_does_not_hold_us_up() {
+        let done = capture(shell("sleep 1000 & echo $!"), None);
+        assert_eq!(done.ending, Ending::Exited(0));
+        assert!(!done.stdout.is_empty());
+    }
+
+    #[test]
+    fn unread_input_does_not_hold_us_up() {
+        let done = capture(shell("exit 0").stdin(Input::Bytes(vec![b'x'; 1 << 20])), None);
+        assert_eq!(done.ending, Ending::Exited(0));
+        let done = capture(Program::find("cat").expect("cat").stdin(Input::Bytes(vec![b'x'; 1 << 20])), None);
+        assert_eq!(done.stdout.len(), 1 << 20);
+    }
+
+    #[test]
+    fn endings_read_well() {
+        assert_eq!(capture(shell("kill -9 $$"), None).ending.to_string(), "was ended by SIGKILL");
+        assert!(matches!(Program::find("no-such-program"), Err(Error::Missing { .. })));
+    }
+}
