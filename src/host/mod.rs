@@ -6,6 +6,7 @@ pub mod clock;
 pub mod lock;
 pub mod output;
 pub mod paths;
+pub mod presence;
 pub mod process;
 pub mod signals;
 pub mod zoneinfo;
