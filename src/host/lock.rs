@@ -61,26 +61,50 @@ pub fn directory(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o755).create(path)
 }
 
+/// Whether nobody has the lock now. Opens the file for reading only, so that whoever watches it for being closed by its
+/// writer (inotify's `IN_CLOSE_WRITE`) does not hear us look.
+pub fn is_free(path: &Path) -> io::Result<bool> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        Err(error) => return Err(error),
+    };
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(_) => Ok(true),
+        Err((_, Errno::EWOULDBLOCK)) => Ok(false),
+        Err((_, error)) => Err(error.into()),
+    }
+}
+
 fn open(path: &Path) -> io::Result<File> {
     File::options().read(true).write(true).create(true).truncate(false).mode(0o644).open(path)
 }
 
-/// The processes that have the lock's file open, ourselves excepted: who holds it, children of a killed run included.
+/// A process that has a lock's file open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holder {
+    pub pid: Pid,
+    /// It has the lock as its standard input and nowhere else: it was given it by [`Lock::share`] and did not take it.
+    pub heir: bool,
+}
+
+/// Who has the lock's file open, ourselves excepted.
 ///
 /// Sees only processes whose /proc/PID/fd may be read: all for root, one's own for others.
-pub fn holders(path: &Path) -> Vec<Pid> {
+pub fn holders(path: &Path) -> Vec<Holder> {
     let Ok(wanted) = fs::metadata(path) else { return Vec::new() };
-    let same = |fd: &Path| fs::metadata(fd).is_ok_and(|m| m.dev() == wanted.dev() && m.ino() == wanted.ino());
-    let own = Pid::this();
-    let numbered =
-        |entry: io::Result<fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse().ok().map(Pid::from_raw);
     let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
-    processes
-        .filter_map(numbered)
-        .filter(|pid| *pid != own)
-        .filter(|pid| {
-            let descriptors = fs::read_dir(format!("/proc/{pid}/fd"));
-            descriptors.is_ok_and(|fds| fds.filter_map(Result::ok).any(|fd| same(&fd.path())))
+    let own = Pid::this();
+    let pids =
+        processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok().map(Pid::from_raw));
+    pids.filter(|pid| *pid != own)
+        .filter_map(|pid| {
+            let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.filter_map(Result::ok);
+            let same = |fd: &fs::DirEntry| {
+                fs::metadata(fd.path()).is_ok_and(|m| m.dev() == wanted.dev() && m.ino() == wanted.ino())
+            };
+            let held: Vec<_> = descriptors.filter(same).map(|fd| fd.file_name()).collect();
+            (!held.is_empty()).then(|| Holder { pid, heir: held == ["0"] })
         })
         .collect()
 }
@@ -111,14 +135,14 @@ mod tests {
         std::mem::forget(held);
         let stop = Stop::new().expect("a socket pair");
         let child = Program::find("sh").expect("a shell").args(["-c", "echo ready; sleep 1000"]);
-        let mut seen = (false, 0);
+        let mut seen = (false, Vec::new());
         let ending = child.stdin(Input::File(shared)).run(Limits { stop: &stop, deadline: None }, |_, _| {
-            seen = (Lock::try_take(&path).expect("flock").is_none(), holders(&path).len());
+            seen = (Lock::try_take(&path).expect("flock").is_none(), holders(&path));
             stop.wish();
         });
         assert!(ending.is_ok());
         // The shell, and the sleep where the shell has forked it by now.
-        assert!(seen.0 && seen.1 >= 1, "{seen:?}");
+        assert!(seen.0 && !seen.1.is_empty() && seen.1.iter().all(|h| h.heir), "{seen:?}");
         assert_eq!(holders(&path), []);
     }
 }

@@ -1,1 +1,3 @@
-//! To be written.
+//! The story of one backup (to be written).
+
+pub mod slot;
