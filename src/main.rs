@@ -13,4 +13,9 @@ mod run;
 mod storage;
 mod transport;
 
-fn main() {}
+use std::process::ExitCode;
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the arguments")]
+fn main() -> ExitCode {
+    cli::run(std::env::args_os()).into()
+}

@@ -1,0 +1,78 @@
+//! `planb check`: is the configuration as it should be?
+
+use super::exit::Exit;
+use super::report;
+use crate::config::{self, Configuration, Diagnostic};
+use crate::host::paths::Paths;
+use std::collections::BTreeSet;
+use std::io::Write;
+
+/// Validate all configuration: every error of every file, each with its place
+#[derive(Debug, clap::Args)]
+pub struct Check {
+    /// Only these filesets, and planb.toml
+    #[arg(value_name = "FILESET")]
+    filesets: Vec<String>,
+    /// Print what holds for this fileset in the end, and where each value comes from
+    #[arg(long, value_name = "FILESET", conflicts_with = "filesets")]
+    show: Option<String>,
+}
+
+impl Check {
+    pub fn run(mut self, paths: &Paths) -> anyhow::Result<Exit> {
+        let user = nix::unistd::geteuid();
+        let configuration = config::load(paths, user);
+        self.filesets.extend(self.show.clone());
+
+        let mut unknown = 0;
+        for name in &self.filesets {
+            if configuration.fileset(name).is_none() && configuration.invalid(name).is_none() {
+                report(format_args!("planb: {}", configuration.unknown(name)));
+                unknown += 1;
+            }
+        }
+        let found = self.found(&configuration, paths);
+        // One write for all: a thousand small ones are slow on a terminal.
+        let text: String = found.iter().map(|diagnostic| format!("{diagnostic}\n")).collect();
+        let _ = std::io::stderr().write_all(text.as_bytes());
+        let errors = found.iter().filter(|diagnostic| diagnostic.is_error()).count();
+        if errors + unknown > 0 {
+            if errors > 0 {
+                let all = configuration.filesets.len() + configuration.invalid.len();
+                let invalid = configuration.invalid.len();
+                report(format_args!(
+                    "planb: {}; {invalid} of {} invalid",
+                    counted(errors, "error"),
+                    if all == 1 { "1 fileset is".into() } else { format!("{all} filesets are") },
+                ));
+            }
+            return Ok(Exit::Usage);
+        }
+        let mut out = std::io::stdout().lock();
+        if let Some(fileset) = self.show.and_then(|name| configuration.fileset(&name)) {
+            let text = config::effective(paths, user, fileset);
+            out.write_all(text.unwrap_or_default().as_bytes())?;
+        } else {
+            let checked =
+                if self.filesets.is_empty() { configuration.filesets.len() } else { self.filesets.len() };
+            let valid = if checked == 1 { "valid" } else { "all valid" };
+            writeln!(out, "{}, {valid}", counted(checked, "fileset"))?;
+        }
+        Ok(Exit::Done)
+    }
+
+    /// What there is to say about all of it, or about the filesets that were asked for and planb.toml.
+    fn found<'c>(&self, configuration: &'c Configuration, paths: &Paths) -> BTreeSet<&'c Diagnostic> {
+        if self.filesets.is_empty() {
+            return configuration.diagnostics.iter().collect();
+        }
+        let settings = paths.settings();
+        let host = configuration.diagnostics.iter().filter(|diagnostic| diagnostic.path == settings);
+        let asked = self.filesets.iter().filter_map(|name| configuration.invalid(name));
+        asked.flat_map(|invalid| &invalid.diagnostics).chain(host).collect()
+    }
+}
+
+fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}

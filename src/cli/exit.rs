@@ -1,0 +1,23 @@
+//! Exit codes: a contract with scripts and with systemd.
+
+use std::process::ExitCode;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done, or nothing to do.
+    Done = 0,
+    Failed = 1,
+    /// Wrong usage or wrong configuration: trying again does not help.
+    Usage = 2,
+    /// Another run of the same fileset is busy.
+    Busy = 4,
+    /// Not now; it will be tried again by itself. `EX_TEMPFAIL` of sysexits.h.
+    Deferred = 75,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}

@@ -1,0 +1,61 @@
+//! The second of the three states: a fileset over its group over the defaults over what is built in, each value with
+//! where it came from.
+
+use super::built_in::BuiltIn;
+use super::diagnostic::Diagnostic;
+use super::keys::{self, AnyKey, Key, Kind};
+use super::value::{Data, Value};
+use super::written::{Layer, Rank, Written};
+use super::zones::Zones;
+
+/// All that was said about one fileset.
+#[derive(Debug)]
+pub struct Merged<'a> {
+    /// The drop-in.
+    pub own: &'a Layer,
+    pub kind: Kind,
+    /// All layers, the most specific first.
+    layers: Vec<&'a Layer>,
+}
+
+impl<'a> Merged<'a> {
+    /// `shared`: the group's layer and the defaults', the more specific first.
+    pub fn new(own: &'a Layer, shared: &[&'a Layer], built_in: &'a BuiltIn) -> Self {
+        let daemon = own.get(&keys::DAEMON_MODE).map(|written| &written.value.data);
+        let kind = match (daemon, own.get(&keys::HOST)) {
+            (Some(Data::Flag(true)), _) => Kind::Daemon,
+            (_, Some(_)) => Kind::Ssh,
+            (_, None) => Kind::Local,
+        };
+        let mut merged = Self { own, kind, layers: [&[own], shared].concat() };
+        let user = merged.find(&keys::USER).map(|(_, written)| &written.value.data);
+        let as_root = matches!(user, Some(Data::Text { text, .. }) if text == "root");
+        merged.layers.extend(built_in.layers(kind, as_root));
+        merged
+    }
+
+    /// The value that wins, and whose it is.
+    pub fn find(&self, key: &dyn AnyKey) -> Option<(&'a Layer, &'a Written)> {
+        self.layers
+            .iter()
+            .filter(|layer| layer.rank != Rank::Shared || key.is_inherited(self.kind))
+            .find_map(|layer| layer.values.get(&key.id()).map(|written| (*layer, written)))
+    }
+
+    /// The value that wins, as its type. Absent where nobody says anything, and where what they say is wrong: then
+    /// `faults` has why.
+    pub fn get<T>(&self, key: &Key<T>, zones: &Zones, faults: &mut Vec<Diagnostic>) -> Option<T> {
+        let (layer, written) = self.find(key)?;
+        key.read(layer, &written.value, zones).map_err(|found| faults.extend(found)).ok()
+    }
+
+    /// Complains at the value that wins for `key`, or about the file where nobody says anything.
+    pub fn blame(&self, key: &dyn AnyKey, message: impl Into<String>) -> Diagnostic {
+        match self.find(key) {
+            Some((layer, Written { value: Value { span, .. }, .. })) if layer.rank != Rank::BuiltIn => {
+                layer.document.cite(span.clone(), message)
+            }
+            _ => Diagnostic::file(&self.own.document.path, message),
+        }
+    }
+}
