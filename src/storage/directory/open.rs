@@ -1,0 +1,135 @@
+//! The tree under construction, from the first directory to the rename that makes it history.
+
+use super::dataset::{Dataset, make_directory};
+use super::descent::{DIRECTORY, Identity, Task, is_directory, walk};
+use super::{Error, Leftover, SnapshotName};
+use crate::fileset::workspace::{Workspace, Writes};
+use crate::host::signals::Stop;
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, openat};
+use nix::sys::stat::{Mode, fstat, fstatat};
+use nix::unistd::syncfs;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// The files of a snapshot, and of the tree under construction.
+pub const DATA: &str = "data";
+const NEW: &str = ".new";
+
+#[derive(Debug)]
+pub struct Open {
+    dataset: Dataset,
+    workspace: Workspace,
+    /// Held from before the first byte is written: a sync on it then reports every write that failed in between,
+    /// which one opened later would not (fsync(2), since Linux 5.8 also syncfs(2)).
+    data: OwnedFd,
+    identity: Identity,
+    leftover: Leftover,
+}
+
+impl Open {
+    pub fn new(dataset: Dataset, stop: &Stop) -> Result<Self, Error> {
+        let path = dataset.path().join(NEW).join(DATA);
+        let leftover = match leftover(&dataset, &path, stop) {
+            // What cannot be made safe to write to is not worth the risk: a tree can be transferred again.
+            Err(why @ (Error::NotRemoved { .. } | Error::NotADirectory { .. })) => {
+                dataset.discard(NEW).map_err(Error::io("discard the unfinished tree", &path))?;
+                Leftover::Discarded(Box::new(why))
+            }
+            found => found?,
+        };
+        let new = dataset.make_directory(NEW)?;
+        let data = make_directory(new.as_fd(), DATA).map_err(Error::io("create", &path))?;
+        let identity = identity(&data, &path)?;
+        let reference = reference(&dataset)?;
+        let workspace = Workspace::new(path, Writes::Linked { reference });
+        Ok(Self { dataset, workspace, data, identity, leftover })
+    }
+
+    pub fn workspace(&self) -> &Workspace {
+        &self.workspace
+    }
+
+    pub fn leftover(&self) -> &Leftover {
+        &self.leftover
+    }
+
+    pub fn snapshot(self, name: &SnapshotName) -> Result<PathBuf, Error> {
+        let path = self.dataset.path().join(name.to_string());
+        // Said before the sync, which can take its time; the rename would not take the name either.
+        if self.dataset.has(&name.to_string()) {
+            return Err(Error::Exists { path });
+        }
+        let now = openat(&self.dataset, NEW, DIRECTORY, Mode::empty())
+            .and_then(|new| fstatat(new, DATA, AtFlags::AT_SYMLINK_NOFOLLOW));
+        if now.map(|stat| Identity::of(&stat)) != Ok(self.identity) {
+            return Err(Error::Replaced { path: self.workspace.path().to_owned() });
+        }
+        // First the content, then the name: a listed snapshot is whole after a power cut too.
+        syncfs(&self.data).map_err(Error::io("write to the disk", self.workspace.path()))?;
+        self.dataset.publish(NEW, name)?;
+        Ok(path.join(DATA))
+    }
+}
+
+/// Makes what an earlier run left safe to go on with.
+///
+/// In the unfinished tree lie hard links into history, made by that run. A transfer that finds such a file with other
+/// attributes than the source's would set them right in place, and so in every snapshot that shares the inode. So
+/// before anybody writes, all links are unlinked here; they are linked anew where they still fit. What was transferred
+/// has no other name, and stays.
+fn leftover(dataset: &Dataset, path: &Path, stop: &Stop) -> Result<Leftover, Error> {
+    let not_a_directory = || Error::NotADirectory { path: path.to_owned() };
+    let new = match openat(dataset, NEW, DIRECTORY, Mode::empty()) {
+        Ok(new) => new,
+        Err(Errno::ENOENT) => return Ok(Leftover::None),
+        Err(Errno::ENOTDIR | Errno::ELOOP) => return Err(not_a_directory()),
+        Err(errno) => return Err(Error::io("open", path)(errno)),
+    };
+    match fstatat(&new, DATA, AtFlags::AT_SYMLINK_NOFOLLOW) {
+        Ok(stat) if !is_directory(&stat) => return Err(not_a_directory()),
+        Ok(stat) if !Identity::of(&stat).same_file_system(dataset.identity()) => {
+            return Err(Error::OtherFileSystem { path: path.to_owned() });
+        }
+        Ok(_) => {}
+        Err(Errno::ENOENT) => return Ok(Leftover::None),
+        Err(errno) => return Err(Error::io("look at", path)(errno)),
+    }
+    // From one level above, because the mode of the files' top directory is the source's too.
+    let above = new.try_clone().map_err(Error::io("open", path))?;
+    let walked = walk(above, Task::Unshare, stop).map_err(Error::io("walk through", path))?;
+    if let Some((first, source)) = walked.first_failure {
+        return Err(Error::NotRemoved { path: path.to_owned(), failures: walked.failures, first, source });
+    }
+    if walked.stopped {
+        return Err(Error::Stopped);
+    }
+    let mut entries = Dir::openat(&new, DATA, DIRECTORY, Mode::empty()).map_err(Error::io("list", path))?;
+    let dots = 2;
+    let any = walked.removed > 0 || entries.iter().nth(dots).is_some();
+    Ok(if any { Leftover::Resumed } else { Leftover::None })
+}
+
+/// The newest tree that is finished.
+fn reference(dataset: &Dataset) -> Result<Option<PathBuf>, Error> {
+    for name in dataset.snapshots()?.iter().rev() {
+        let path = dataset.path().join(name.to_string()).join(DATA);
+        let found = openat(dataset, name.to_string().as_str(), DIRECTORY, Mode::empty())
+            .and_then(|snapshot| fstatat(snapshot, DATA, AtFlags::AT_SYMLINK_NOFOLLOW));
+        match found {
+            Ok(stat) if !Identity::of(&stat).same_file_system(dataset.identity()) => {
+                return Err(Error::OtherFileSystem { path });
+            }
+            Ok(stat) if is_directory(&stat) => return Ok(Some(path)),
+            // Somebody else made a directory of that name.
+            Ok(_) | Err(Errno::ENOENT) => {}
+            Err(errno) => return Err(Error::io("look at", path)(errno)),
+        }
+    }
+    Ok(None)
+}
+
+fn identity(directory: &OwnedFd, path: &Path) -> Result<Identity, Error> {
+    fstat(directory).map(|stat| Identity::of(&stat)).map_err(Error::io("look at", path))
+}

@@ -1,0 +1,62 @@
+//! What a storage refuses or cannot do, and what the administrator should do about it.
+
+use crate::fileset::name::Name;
+use std::io;
+use std::path::PathBuf;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the storage's path must be absolute, and {} is not", .path.display())]
+    NotAbsolute { path: PathBuf },
+    /// Never created here: what is missing may be a disk, and its backups would fill the one below.
+    #[error("the storage {} is not there: mount the disk that belongs there, or create the directory", .path.display())]
+    Missing { path: PathBuf },
+    #[error("{} is not a directory", .path.display())]
+    NotADirectory { path: PathBuf },
+    #[error(
+        "{} is a symbolic link, which a dataset may not be: give the storage the path it leads to, or mount it here",
+        .path.display()
+    )]
+    Link { path: PathBuf },
+    #[error(
+        "{} belongs to the fileset {owner:?}: choose another dataset, or, if {owner:?} is gone for good, \
+         take it over by writing {fileset} into {}",
+        .path.display(), .path.join(super::directory::MARKER).display()
+    )]
+    BelongsToAnother { path: PathBuf, owner: String, fileset: Name },
+    #[error(
+        "{} holds files that are not a dataset's: choose another dataset, or, if they may stay beside the backups, \
+         write {fileset} into {}",
+        .path.display(), .path.join(super::directory::MARKER).display()
+    )]
+    NotADataset { path: PathBuf, fileset: Name },
+    #[error(
+        "{} is on another file system than the rest of its dataset: files cannot be hard-linked between the two; \
+         unmount it there, or mount the whole dataset",
+        .path.display()
+    )]
+    OtherFileSystem { path: PathBuf },
+    #[error("{} exists already: one snapshot of a name, and a name has one minute", .path.display())]
+    Exists { path: PathBuf },
+    #[error("{} was replaced while it was being written: keep others out of the dataset", .path.display())]
+    Replaced { path: PathBuf },
+    #[error("{} is the newest snapshot, which is never destroyed: nothing was destroyed", .path.display())]
+    Newest { path: PathBuf },
+    #[error("stopped while making the workspace ready")]
+    Stopped,
+    #[error("failed to remove {failures} names below {}, the first of them {}", .path.display(), .first.display())]
+    NotRemoved { path: PathBuf, failures: u64, first: PathBuf, source: io::Error },
+    #[error("failed to {what} {}", .path.display())]
+    Io { what: &'static str, path: PathBuf, source: io::Error },
+}
+
+impl Error {
+    /// For `map_err`: what was tried, and on what.
+    pub(super) fn io<E: Into<io::Error>>(
+        what: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(E) -> Self {
+        let path = path.into();
+        move |source| Self::Io { what, path, source: source.into() }
+    }
+}
