@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 /// The steps from nothing to now; a file at version n has had the first n. Never change one that was released.
-const MIGRATIONS: [&str; 1] = [include_str!("schema/1.sql")];
+pub(super) const MIGRATIONS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// How long to wait for others who write. All of a host's runs may end in one moment; each writes for milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -159,7 +159,7 @@ impl History {
         }
         let transaction = self.begin()?;
         let found = self.version()?;
-        let failed = |source| self.failure("bring up to date", source);
+        let failed = |source| self.stranger("bring up to date", source);
         for step in MIGRATIONS.iter().take(to).skip(usize::try_from(found).unwrap_or(0)) {
             transaction.execute_batch(step).map_err(failed)?;
         }
@@ -172,13 +172,20 @@ impl History {
 
     /// Makes sure that this is a history at all and not a database of something else.
     fn recognise(&self) -> Result<(), Error> {
-        match self.db.prepare(&super::query::every_column()) {
-            Ok(_) => Ok(()),
-            // A table or a column is not there.
-            Err(source @ rusqlite::Error::SqlInputError { .. }) => {
-                Err(Error::Damaged { path: self.path.clone(), identity: self.identity, source })
+        self.db
+            .prepare(&super::query::every_column())
+            .map(drop)
+            .map_err(|source| self.stranger("read", source))
+    }
+
+    /// A failure of a statement that fits every history: where a table or a column is missing, or there already, the
+    /// file is something else.
+    fn stranger(&self, doing: &'static str, source: rusqlite::Error) -> Error {
+        match source {
+            rusqlite::Error::SqlInputError { .. } => {
+                Error::Damaged { path: self.path.clone(), identity: self.identity, source }
             }
-            Err(source) => Err(self.failure("read", source)),
+            source => self.failure(doing, source),
         }
     }
 

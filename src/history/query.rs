@@ -11,14 +11,14 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 /// All filesets that ever ran, by jumping from one to the next in the index instead of reading every row.
-const FILESETS: &str = "WITH RECURSIVE filesets (name) AS (
+pub(super) const FILESETS: &str = "WITH RECURSIVE filesets (name) AS (
         SELECT min(fileset) FROM run
         UNION ALL
         SELECT (SELECT min(fileset) FROM run WHERE fileset > name) FROM filesets WHERE name IS NOT NULL
     )";
 
 /// The last ten successes of each fileset, straight from an index that holds all it needs.
-const AVERAGES: &str = "SELECT name, (
+pub(super) const AVERAGES: &str = "SELECT name, (
         SELECT avg(duration) FROM (
             SELECT finished - started AS duration FROM run
             WHERE fileset = name AND result = 'success' ORDER BY started DESC LIMIT 10
@@ -27,7 +27,7 @@ const AVERAGES: &str = "SELECT name, (
 
 /// Since the last success: when a failure first began, and how many there were. A deferred or interrupted run is
 /// neither.
-const STREAKS: &str = "SELECT name, succeeded,
+pub(super) const STREAKS: &str = "SELECT name, succeeded,
         (SELECT min(started) FROM run WHERE fileset = name AND result IN ('failure', 'timeout', 'killed')
             AND started > coalesce(began, -9223372036854775808)),
         (SELECT count(*) FROM run WHERE fileset = name AND result IN ('failure', 'timeout', 'killed')
@@ -41,7 +41,7 @@ const STREAKS: &str = "SELECT name, succeeded,
         FROM filesets WHERE name IS NOT NULL
     )";
 
-const LAST_RUNS: &str = "FROM filesets JOIN run ON run.id =
+pub(super) const LAST_RUNS: &str = "FROM filesets JOIN run ON run.id =
         (SELECT id FROM run WHERE fileset = name ORDER BY started DESC LIMIT 1)
     WHERE name IS NOT NULL ORDER BY name";
 

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use time::macros::datetime;
 
 mod faults;
+mod figures;
 mod processes;
 mod questions;
 mod streaks;
