@@ -20,6 +20,7 @@ use time::OffsetDateTime;
 const KILLED: &str = "the run never came to its end: it was killed, or the machine went down";
 
 /// A fileset's last run, and what is carried on from the runs before it.
+#[expect(clippy::struct_field_names, reason = "the last success is called the same here as in `list --json`")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Last {
     /// Without a result as long as it runs, and when it was killed and nobody has noticed yet.

@@ -43,7 +43,7 @@ pub(super) const STREAKS: &str = "SELECT name, succeeded,
 
 pub(super) const LAST_RUNS: &str = "FROM filesets JOIN run ON run.id =
         (SELECT id FROM run WHERE fileset = name ORDER BY started DESC LIMIT 1)
-    WHERE name IS NOT NULL ORDER BY name";
+    WHERE name IS NOT NULL";
 
 /// How a fileset has been doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -116,7 +116,10 @@ impl History {
 
     /// The last run of each fileset that ever ran, by name.
     pub fn last_runs(&self) -> Result<Vec<Record>, Error> {
-        self.collect(&format!("{FILESETS} SELECT {} {LAST_RUNS}", row::COLUMNS), (), row::read)
+        let sql = format!("{FILESETS} SELECT {} {LAST_RUNS}", row::COLUMNS);
+        let mut runs = self.collect(&sql, (), row::read)?;
+        runs.sort_by(|a, b| a.fileset.cmp(&b.fileset));
+        Ok(runs)
     }
 
     /// What a fileset's last-run file should hold, when that is lost.

@@ -1,5 +1,6 @@
 //! A record as a row, and back.
 
+use crate::fileset::name::Group;
 use crate::fileset::progress::{Totals, Transferred};
 use crate::fileset::record::{Outcome, Record, Trigger};
 use rusqlite::types::Type;
@@ -29,7 +30,7 @@ pub fn insert(db: &rusqlite::Connection, run: &Record) -> Result<(), Error> {
     let bound: &[(&str, &dyn ToSql)] = named_params! {
         ":id": run.id,
         ":fileset": run.fileset.as_str(),
-        ":fileset_group": run.group.as_ref().map(|group| group.as_str()),
+        ":fileset_group": run.group.as_ref().map(Group::as_str),
         ":tags": json(serde_json::to_string(&run.tags))?,
         ":trigger": run.trigger.as_str(),
         ":started": nanoseconds(run.started),

@@ -90,5 +90,5 @@ fn keep_first(paths: &Paths, run: &Record) -> Vec<Notice> {
 }
 
 fn texts(notices: &[Notice]) -> String {
-    notices.iter().map(|notice| format!("{notice}\n")).collect()
+    notices.iter().flat_map(|notice| [notice.to_string(), "\n".into()]).collect()
 }

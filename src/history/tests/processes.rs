@@ -5,18 +5,18 @@ use std::os::unix::fs::chown;
 use std::sync::Mutex;
 
 /// Runs one of the ignored tests below in a process of its own, with a world to work on.
-fn process(test: &str, world: &World, word: &str) -> Program {
-    itself(Program::find("/proc/self/exe").expect("this program"), test, world, word)
+fn process(test: &str, world: &World, told: &str) -> Program {
+    itself(Program::find("/proc/self/exe").expect("this program"), test, world, told)
 }
 
-fn itself(program: Program, test: &str, world: &World, word: &str) -> Program {
+fn itself(program: Program, test: &str, world: &World, told: &str) -> Program {
     let root = world.paths.state();
     let root = root.ancestors().nth(3).expect("the root");
     program
         .args(["--ignored", "--exact", "--nocapture"])
         .arg(format!("history::tests::processes::{test}"))
         .env("WORLD", root)
-        .env("WORD", word)
+        .env("WORD", told)
 }
 
 #[expect(clippy::disallowed_methods, reason = "how a process of this test hears what to do")]
