@@ -62,6 +62,11 @@ impl Paths {
         self.state().join("last")
     }
 
+    /// Records of runs that the history did not take, until it does.
+    pub fn spool(&self) -> PathBuf {
+        self.state().join("spool")
+    }
+
     /// What a reboot may forget: locks, slots, the live state of running filesets.
     pub fn runtime(&self) -> PathBuf {
         self.at("/run/planb")
