@@ -1,10 +1,118 @@
 //! How data gets from a source into a workspace. One variant per transport, each with its own settings; none knows
 //! what storage the workspace belongs to.
+//!
+//! Whatever a transport meets comes back as one of two things: figures of a transfer that ended well, or a [`Failure`]
+//! with its reason. Nothing in here prints, records or decides what happens next.
 
 pub mod rsync;
+mod ssh;
+
+use crate::fileset::name::Name;
+use crate::fileset::progress::{Progress, Transferred};
+use crate::fileset::workspace::Workspace;
+use crate::host::process::Limits;
+use std::fmt;
+use std::fs::File;
+use std::path::Path;
 
 /// A fileset's transport, as configured and valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Transport {
     Rsync(rsync::settings::Settings),
+}
+
+/// One transfer to make.
+#[derive(Debug)]
+pub struct Job<'a> {
+    pub name: &'a Name,
+    pub workspace: &'a Workspace,
+    /// When it has to end: the wish to stop, and the fileset's overall timeout.
+    pub limits: Limits<'a>,
+    /// A private directory of this run, for what programs want as files.
+    pub scratch: &'a Path,
+    /// The directory of the hosts' keys, one file a host. Made when it is not there.
+    pub known_hosts: &'a Path,
+    /// The home of who makes the transfer: `.ssh/config` and `.ssh/id_*` are looked for there.
+    pub home: &'a Path,
+    /// The fileset's lock. Whatever writes into the workspace inherits it, so that the fileset stays locked for as
+    /// long as a writer lives, even one that outlived us.
+    pub hold: File,
+}
+
+/// What is told while a transfer runs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    Progress(Progress),
+    /// A line for the journal, safe to print.
+    Line {
+        level: log::Level,
+        text: String,
+    },
+    /// The transfer goes on with less than was asked for. Said once a cause, in a sentence for the administrator.
+    Degraded(String),
+}
+
+/// Why there is nothing to keep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    pub verdict: Verdict,
+    /// In plain words: what happened and what to do. A lowercase fragment without a final stop.
+    pub reason: String,
+    /// The transport program's, where one ran to its end.
+    pub exit_code: Option<i32>,
+}
+
+/// What a transfer that came to nothing means for the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Not now; nobody has to do anything.
+    Deferred,
+    Failed,
+    /// It took longer than it may.
+    TimedOut,
+    /// Somebody wished it to stop.
+    Interrupted,
+}
+
+impl Failure {
+    fn failed(reason: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Failed, reason: reason.into(), exit_code: None }
+    }
+
+    fn deferred(reason: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Deferred, reason: reason.into(), exit_code: None }
+    }
+
+    /// `what` we wanted, and the whole chain of why it could not be.
+    fn because(what: impl fmt::Display, error: &dyn std::error::Error) -> Self {
+        let mut reason = format!("{what}: {error}");
+        let mut next = error.source();
+        while let Some(cause) = next {
+            reason.push_str(&format!(": {cause}"));
+            next = cause.source();
+        }
+        Self::failed(reason)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Makes the workspace equal to the source.
+///
+/// `Ok` means that the transport's program ended by itself, said that all was well, and gave its figures. After an
+/// `Err` the workspace holds whatever came; the next transfer into it goes on from there.
+pub fn transfer(
+    transport: &Transport,
+    job: Job<'_>,
+    tell: &mut dyn FnMut(Event),
+) -> Result<Transferred, Failure> {
+    match transport {
+        Transport::Rsync(settings) => rsync::pull(settings, job, tell),
+    }
 }

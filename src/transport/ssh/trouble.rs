@@ -1,0 +1,200 @@
+//! What ssh and the source's login say when it does not work, in plain words and with what to do.
+
+use super::{Place, known_hosts};
+use crate::transport::rsync::settings::Ssh;
+
+/// The reason, when one of these lines tells it.
+///
+/// OpenSSH's client has one exit code, 255, for all its troubles; the lines tell them apart. The texts are those of
+/// OpenSSH 7 to 10, the shells' of dash, bash, zsh and busybox.
+pub fn explain<'l>(lines: impl Iterator<Item = &'l str>, ssh: &Ssh, place: &Place<'_>) -> Option<String> {
+    let lines: Vec<&str> = lines.collect();
+    let find = |text: &str| lines.iter().copied().find(|line| line.contains(text));
+    let whom = ssh.host.as_str();
+    name_or_network(&lines, whom)
+        .or_else(|| host_key(&lines, whom, place))
+        .or_else(|| login(&lines, ssh))
+        .or_else(|| remote_command(&lines, ssh))
+        .or_else(|| {
+            let line = find("Unable to negotiate with")?;
+            let what = line.split(": ").skip(1).collect::<Vec<_>>().join(": ");
+            Some(format!("{whom} and this host's ssh have nothing in common: {what}: see `ssh-options`"))
+        })
+        .or_else(|| {
+            let line = find("Bad configuration option").or_else(|| find("ad number").filter(of_ssh))?;
+            Some(format!("ssh does not understand its configuration: {line}: check `ssh-options`"))
+        })
+        .or_else(|| {
+            find("is your shell clean?")?;
+            let user = ssh.user.as_str();
+            Some(format!("the login of {user} on {whom} prints something before rsync starts: silence its profile"))
+        })
+        .or_else(|| {
+            find("Timeout, server ")?;
+            Some(format!("{whom} stopped answering in the middle of the transfer: check it and the network"))
+        })
+        .or_else(|| {
+            let texts = ["closed by remote host", "Connection reset by", "Broken pipe", "Connection closed by"];
+            let line = texts.into_iter().find_map(find).filter(|line| !line.starts_with("rsync"))?;
+            Some(format!(
+                "the connection to {whom} was lost ({line}): check its sshd, and the network; what came so far is \
+                 kept for the next run"
+            ))
+        })
+}
+
+fn of_ssh(line: &&str) -> bool {
+    line.contains("ssh.conf")
+}
+
+fn name_or_network(lines: &[&str], whom: &str) -> Option<String> {
+    for line in lines {
+        // "ssh: Could not resolve hostname web1: Name or service not known"
+        if let Some((_, rest)) = line.split_once("Could not resolve hostname ") {
+            let (name, why) = rest.split_once(": ").unwrap_or((rest, "unknown"));
+            return Some(format!(
+                "the name {name} cannot be resolved ({why}): check its spelling and the DNS"
+            ));
+        }
+        // "ssh: connect to host web1 port 22: Connection refused"
+        if let Some((_, rest)) = line.split_once("connect to host ") {
+            let (address, why) = rest.split_once(": ").unwrap_or((rest, "unknown"));
+            let advice = match why.trim() {
+                "Connection refused" => "is sshd running there, and is it the right port?",
+                _ => "check that it is up, and the network and firewalls between",
+            };
+            return Some(format!("{address} cannot be reached ({}): {advice}", why.trim()));
+        }
+        // "channel 0: open failed: connect failed: Connection refused"
+        if let Some((_, why)) = line.split_once("open failed: ") {
+            return Some(format!(
+                "the jump host could not connect to {whom} ({why}): check `host` and `port`, and that the jump \
+                 host's sshd allows forwarding"
+            ));
+        }
+        if line.contains("kex_exchange_identification: ") || line.contains("banner exchange: ") {
+            return Some(format!(
+                "{whom} hung up before the login ({line}): is that an ssh server, and does it let this host in \
+                 (MaxStartups, fail2ban)?"
+            ));
+        }
+    }
+    None
+}
+
+fn host_key(lines: &[&str], whom: &str, place: &Place<'_>) -> Option<String> {
+    let has = |text: &str| lines.iter().any(|line| line.contains(text));
+    if !has("Host key verification failed") {
+        return None;
+    }
+    // "Offending ED25519 key in /var/lib/planb/.ssh/known_hosts.d/web1:1"
+    let offending = lines.iter().find_map(|line| {
+        line.strip_prefix("Offending ")
+            .or_else(|| line.trim_start().strip_prefix("Offending "))
+            .and_then(|rest| rest.split_once(" in "))
+    });
+    let file = match offending {
+        Some((_, at)) => at.trim().to_owned(),
+        None => place.known_hosts.join(whom).display().to_string(),
+    };
+    let changed = "make sure at the host itself that this is right (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), \
+                   then remove the old key";
+    Some(if has("IDENTIFICATION HAS CHANGED") {
+        format!("the host key has CHANGED, which can mean that somebody is in between: {changed} from {file}")
+    } else if has("you have requested strict checking") {
+        format!(
+            "the host shows a key of another type than the one that is known, which can mean that somebody is in \
+             between: {changed} from {file} (or {})",
+            known_hosts::SYSTEM
+        )
+    } else {
+        format!("the host's key was not accepted: see the journal, and {file}")
+    })
+}
+
+fn login(lines: &[&str], ssh: &Ssh) -> Option<String> {
+    let (user, host) = (ssh.user.as_str(), ssh.host.as_str());
+    for line in lines {
+        if line.contains("UNPROTECTED PRIVATE KEY FILE") {
+            return Some("others can read the private key: chmod 600 it".to_owned());
+        }
+        // "Load key "/etc/planb/id": error in libcrypto", "no such identity: /x: No such file or directory"
+        if line.starts_with("Load key ") || line.starts_with("no such identity: ") {
+            return Some(format!(
+                "the identity file cannot be used ({line}): check `identity` and who may read it"
+            ));
+        }
+        if line.contains("Too many authentication failures") {
+            return Some(format!(
+                "{host} gave up after too many wrong keys: name the right one as `identity`"
+            ));
+        }
+        // "remotebackup@web1: Permission denied (publickey,password)."
+        if let Some((who, rest)) = line.split_once(": Permission denied (")
+            && let Some((name, at)) = who.split_once('@')
+            && !who.contains(['"', ' '])
+            && rest.trim_end().ends_with(").")
+        {
+            let key = match &ssh.identity {
+                Some(identity) => format!("{}.pub", identity.display()),
+                None => "PlanB's public key (~/.ssh/id_*.pub of the user it runs as)".to_owned(),
+            };
+            return Some(format!(
+                "{at} does not let {name} in: add {key} to ~{name}/.ssh/authorized_keys there"
+            ));
+        }
+        if line.contains("This account is currently not available") {
+            return Some(format!("{user} has no login shell on {host}: give it one, or use another `user`"));
+        }
+    }
+    None
+}
+
+fn remote_command(lines: &[&str], ssh: &Ssh) -> Option<String> {
+    let (user, host, rsync) = (ssh.user.as_str(), ssh.host.as_str(), ssh.rsync_path.as_str());
+    let missing = |program: &str| {
+        lines.iter().any(|line| {
+            !line.starts_with("rsync")
+                && ["command not found", "not found", "No such file or directory"]
+                    .iter()
+                    .any(|why| line.ends_with(&format!("{program}: {why}")))
+                // zsh says it the other way round.
+                || line.ends_with(&format!("command not found: {program}"))
+                || line.contains(&format!("failed to execute {program}: "))
+        })
+    };
+    let has = |text: &str| lines.iter().any(|line| line.contains(text));
+    let may = format!("{user} ALL=(root) NOPASSWD: {} --server --sender *", absolute(rsync));
+    if ssh.sudo && missing("sudo") {
+        return Some(format!("sudo is not installed on {host}: install it there, or set sudo = false"));
+    }
+    if ssh.sudo
+        && let Some(line) =
+            lines.iter().find(|line| line.starts_with("sudo: ") || line.starts_with("Sorry, user "))
+        && !missing(rsync)
+    {
+        return Some(format!("sudo on {host} refused ({line}): add this line to its sudoers: {may}"));
+    }
+    if has("is not in the sudoers file") {
+        return Some(format!("sudo on {host} does not know {user}: add this line to its sudoers: {may}"));
+    }
+    if missing("ionice") || has("ionice: ioprio_set failed") || has("ionice: unrecognized option") {
+        return Some(format!(
+            "ionice does not work on {host}: install util-linux there, or set ionice = \"none\""
+        ));
+    }
+    if missing(rsync) {
+        return Some(format!("{rsync} is not installed on {host}: install it there, or set `rsync-path`"));
+    }
+    if has("SSH_ORIGINAL_COMMAND does not run rsync") {
+        return Some(format!(
+            "{host} lets {user} run nothing but rsync (rrsync in authorized_keys): set do-not-run = false, \
+             ionice = \"none\" and sudo = false"
+        ));
+    }
+    None
+}
+
+fn absolute(program: &str) -> String {
+    if program.starts_with('/') { program.to_owned() } else { format!("/usr/bin/{program}") }
+}
