@@ -1,0 +1,84 @@
+# PlanB. `make help` lists what there is.
+
+PREFIX     ?= /usr
+SYSCONFDIR ?= /etc
+DESTDIR    ?=
+CARGO      ?= cargo
+TARGET     := $(or $(CARGO_TARGET_DIR),target)
+PLANB      := $(TARGET)/release/planb
+
+# Programs that `make deps` compiles for `make check`; outside the checkout, so that every checkout shares them.
+TOOLS      := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/planb-lab/tools
+export PATH := $(TOOLS)/bin:$(PATH):/usr/sbin:/sbin
+export CARGO TARGET TOOLS
+
+# What Debian calls what is needed: to build, to run, and to run every test.
+BUILD_PACKAGES := gcc libc6-dev
+RUN_PACKAGES   := rsync openssh-client
+DEMO_PACKAGES  := $(BUILD_PACKAGES) $(RUN_PACKAGES) openssh-server
+CHECK_PACKAGES := $(DEMO_PACKAGES) acl attr curl e2fsprogs mandoc rsnapshot shellcheck sqlite3 systemd tzdata \
+                  util-linux zabbix-agent
+
+BINDIR  = $(DESTDIR)$(PREFIX)/bin
+MANDIR  = $(DESTDIR)$(PREFIX)/share/man
+DOCDIR  = $(DESTDIR)$(PREFIX)/share/doc/planb
+HOOKDIR = $(DESTDIR)$(PREFIX)/share/planb/hooks
+BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+ZSHDIR  = $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions
+FISHDIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+ETCDIR  = $(DESTDIR)$(SYSCONFDIR)/planb
+
+.PHONY: all help build completions deps check demo bench install uninstall clean
+
+all: build completions ## build everything that `make install` installs (the default)
+
+help: ## list these targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+build: ## build the optimised program, target/release/planb
+	$(CARGO) build --release --locked
+
+completions: build ## write the shells' completions to target/completions
+	@mkdir -p $(TARGET)/completions
+	$(PLANB) completions bash > $(TARGET)/completions/planb
+	$(PLANB) completions zsh  > $(TARGET)/completions/_planb
+	$(PLANB) completions fish > $(TARGET)/completions/planb.fish
+
+deps: ## install what `make check` and `make bench` need (Debian packages, cargo tools)
+	@tests/deps $(CHECK_PACKAGES)
+	@tests/deps --cargo cargo-nextest cargo-deny
+
+check: ## everything that must pass before a change lands
+	@tests/check
+
+demo: ## pull this checkout over ssh twice, below target/demo, and show what came of it
+	@tests/deps $(DEMO_PACKAGES)
+	$(CARGO) build --locked
+	@tests/demo $(TARGET)/debug/planb $(TARGET)/demo
+
+bench: build ## measure against plain rsync and rsnapshot; BENCH_SCALE=0.01 for a quick try
+	@tests/bench $(PLANB) $(TARGET)/bench
+
+# Builds nothing, so that `make && sudo make install` needs no cargo for root.
+install: ## install below DESTDIR and PREFIX (default /usr)
+	@test -x $(PLANB) -a -f $(TARGET)/completions/planb || { echo "make install: run 'make' first" >&2; exit 1; }
+	install -D -m 0755 $(PLANB) $(BINDIR)/planb
+	install -D -m 0644 -t $(MANDIR)/man5 man/planb.toml.5
+	install -D -m 0644 -t $(MANDIR)/man7 man/planb-hooks.7
+	install -D -m 0644 -t $(MANDIR)/man8 man/planb.8
+	install -D -m 0644 $(TARGET)/completions/planb $(BASHDIR)/planb
+	install -D -m 0644 $(TARGET)/completions/_planb $(ZSHDIR)/_planb
+	install -D -m 0644 $(TARGET)/completions/planb.fish $(FISHDIR)/planb.fish
+	install -D -m 0755 -t $(HOOKDIR) hooks/*
+	install -D -m 0644 -t $(DOCDIR) README.md CHANGELOG.md
+	install -D -m 0644 -t $(DOCDIR)/examples conf.d/*
+	install -d -m 0755 $(ETCDIR)/conf.d $(ETCDIR)/post-backup.d
+
+uninstall: ## remove what install installed; configuration and backups stay
+	rm -f $(BINDIR)/planb $(MANDIR)/man5/planb.toml.5 $(MANDIR)/man7/planb-hooks.7 $(MANDIR)/man8/planb.8
+	rm -f $(BASHDIR)/planb $(ZSHDIR)/_planb $(FISHDIR)/planb.fish
+	rm -rf $(DESTDIR)$(PREFIX)/share/planb $(DOCDIR)
+	-rmdir --ignore-fail-on-non-empty $(ETCDIR)/conf.d $(ETCDIR)/post-backup.d $(ETCDIR)
+
+clean: ## remove everything that was built
+	$(CARGO) clean
