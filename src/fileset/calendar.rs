@@ -5,6 +5,7 @@
 //! tests compare with `systemd-analyze calendar`.
 
 mod field;
+mod list;
 mod parse;
 #[cfg(test)]
 pub(super) mod systemd;
@@ -152,7 +153,7 @@ impl Calendar {
                 let mut day_from = if [year, number] == start[..2] { start[2] } else { 1 };
                 let (signed, month) = (year.cast_signed(), Month::try_from(u8::try_from(number).ok()?).ok()?);
                 let length = u32::from(month.length(signed));
-                let from_end = self.from_end.then(|| self.day.from_end(length));
+                let from_end = self.from_end.then(|| self.day.counted_back(length));
                 let days = from_end.as_ref().unwrap_or(&self.day);
                 while let Some(day) = days.first_from(day_from, length) {
                     let date = Date::from_calendar_date(signed, month, u8::try_from(day).ok()?).ok()?;

@@ -36,7 +36,7 @@ impl Part {
     }
 
     /// The same days of a month of `length` days when this counts them from its end, the last day being 1.
-    fn from_end(self, length: u32) -> Self {
+    fn counted_back(self, length: u32) -> Self {
         let day = |nth: u32| length + 1 - nth;
         match self.stop {
             Some(stop) => Self { start: day(stop), stop: Some(day(self.start)), ..self },
@@ -105,8 +105,8 @@ impl Field {
     }
 
     /// This field's days of a month of `length` days, counted from its end.
-    pub fn from_end(&self, length: u32) -> Self {
-        Self { parts: self.parts.iter().map(|part| part.from_end(length)).collect() }
+    pub fn counted_back(&self, length: u32) -> Self {
+        Self { parts: self.parts.iter().map(|part| part.counted_back(length)).collect() }
     }
 
     /// As systemd writes it, its numbers `width` digits wide and in units of `unit` (a million microseconds a second).

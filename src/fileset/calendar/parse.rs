@@ -1,35 +1,15 @@
 //! The syntax of calendar expressions: systemd.time(7), "Calendar Events", as systemd 252 to 257 read it.
 //!
 //! What systemd refuses is refused here, with the place and the reason it does not give. Two things it accepts are
-//! refused as well, because they can only be slips: a range that ends outside its field (`20..25`), and a zone other
-//! than UTC, which has a setting of its own.
+//! refused as well: a range that ends outside its field (`20..25`), which can only be a slip, and a zone other than UTC,
+//! which has a setting of its own.
 
 use super::field::{Field, Part};
+use super::list::{DAY, DAY_FROM_END, Element, HOUR, LONGEST, List, MINUTE, MONTH, SECOND, YEAR};
 use super::weekdays::{self, Weekdays};
 use super::{Calendar, MICROS};
 use crate::fileset::invalid::Invalid;
-use std::ops::Range;
 use time::OffsetDateTime;
-
-/// systemd's own limit to the elements of one list.
-const LONGEST_LIST: usize = 240;
-
-/// A number that a field can hold: from `first` to `last`, `scale` of them in what a person calls one.
-struct Unit {
-    what: &'static str,
-    first: u32,
-    last: u32,
-    scale: u32,
-}
-
-const YEAR: Unit = Unit { what: "a year", first: 1970, last: super::LAST_YEAR, scale: 1 };
-const MONTH: Unit = Unit { what: "a month", first: 1, last: 12, scale: 1 };
-const DAY: Unit = Unit { what: "a day of the month", first: 1, last: 31, scale: 1 };
-/// Only as far back as every month reaches.
-const DAY_FROM_END: Unit = Unit { what: "a day counted from the month's end", first: 1, last: 28, scale: 1 };
-const HOUR: Unit = Unit { what: "an hour", first: 0, last: 23, scale: 1 };
-const MINUTE: Unit = Unit { what: "a minute", first: 0, last: 59, scale: 1 };
-const SECOND: Unit = Unit { what: "a second", first: 0, last: 60 * MICROS - 1, scale: MICROS };
 
 /// Reads `text`, which has no blanks around it.
 pub fn parse(text: &str) -> Result<Calendar, Invalid> {
@@ -122,20 +102,6 @@ impl Calendar {
     }
 }
 
-/// An element of a list as it was written, and where.
-struct Element {
-    start: u64,
-    stop: Option<u64>,
-    step: Option<u64>,
-    at: Range<usize>,
-}
-
-/// A list as it was written: its numbers mean something only once the separator after it is seen.
-enum List {
-    Any,
-    Of(Vec<Element>),
-}
-
 struct Reader<'t> {
     text: &'t str,
     at: usize,
@@ -184,10 +150,9 @@ impl Reader<'_> {
         if self.rest().is_empty() {
             return Ok(());
         }
-        let (hour, expected) =
-            (self.list(1)?, "after the hours come a colon and the minutes, as in \"03:00\"");
+        let hour = self.list(1)?;
         if !self.skip(":") {
-            return Err(self.unexpected(expected));
+            return Err(self.unexpected("after the hours come a colon and the minutes, as in \"03:00\""));
         }
         calendar.hour = hour.valid(&HOUR, false)?;
         calendar.minute = self.list(1)?.valid(&MINUTE, false)?;
@@ -291,30 +256,26 @@ impl Reader<'_> {
         loop {
             let from = self.at;
             let start = self.number(scale)?;
-            let stop = if self.skip("..") { Some(self.number(scale)?) } else { None };
+            let end = if self.skip("..") { Some(self.number(scale)?) } else { None };
             let step = if self.skip("/") { Some(self.number(scale)?) } else { None };
-            elements.push(Element { start, stop, step, at: from..self.at });
+            elements.push(Element { start, end, step, at: from..self.at });
             if !self.skip(",") {
                 break;
             }
-            if elements.len() == LONGEST_LIST {
-                return Err(Invalid::at(
-                    from..self.at,
-                    format!("a list has at most {LONGEST_LIST} elements"),
-                ));
+            if elements.len() == LONGEST {
+                return Err(Invalid::at(from..self.at, format!("a list has at most {LONGEST} elements")));
             }
         }
         Ok(List::Of(elements))
     }
 
     fn number(&mut self, scale: u32) -> Result<u64, Invalid> {
-        const TOO_LARGE: &str = "this number is too large";
         let digits = self.digits();
         let start = self.at - digits.len();
         if digits.is_empty() {
             return Err(self.unexpected("a number or \"*\" belongs here"));
         }
-        let too_large = || Invalid::at(start..start + digits.len(), TOO_LARGE);
+        let too_large = || Invalid::at(start..start + digits.len(), "this number is too large");
         let mut number = digits
             .parse::<u32>()
             .map(|number| u64::from(number) * u64::from(scale))
@@ -338,64 +299,5 @@ impl Reader<'_> {
         let digits = self.rest()[..length].to_owned();
         self.at += length;
         digits
-    }
-}
-
-impl List {
-    fn valid(self, unit: &Unit, from_end: bool) -> Result<Field, Invalid> {
-        match self {
-            Self::Any => Ok(Field::ANY),
-            Self::Of(elements) => elements
-                .into_iter()
-                .map(|element| element.valid(unit, from_end))
-                .collect::<Result<_, _>>()
-                .map(Field::new),
-        }
-    }
-}
-
-impl Element {
-    fn valid(self, unit: &Unit, from_end: bool) -> Result<Part, Invalid> {
-        let refuse = |message: String| Err(Invalid::at(self.at.clone(), message));
-        let year = |number: u64| match number {
-            0..70 if unit.first == YEAR.first => number + 2000,
-            70..100 if unit.first == YEAR.first => number + 1900,
-            _ => number,
-        };
-        let within = |number: u64| {
-            u32::try_from(number).ok().filter(|number| (unit.first..=unit.last).contains(number))
-        };
-        let (Some(start), stop) = (within(year(self.start)), self.stop.map(|stop| within(year(stop)))) else {
-            return refuse(unit.range());
-        };
-        if stop == Some(None) {
-            return refuse(unit.range());
-        }
-        let step = match self.step.map(u32::try_from) {
-            Some(Ok(0)) => return refuse("a repetition of 0 never gets anywhere".into()),
-            Some(Ok(step)) => step,
-            Some(Err(_)) => u32::MAX,
-            None if stop.is_some() => unit.scale,
-            None => 0,
-        };
-        let Some(stop) = stop.flatten() else {
-            let reaches = if from_end { start.checked_sub(step) } else { start.checked_add(step) };
-            if reaches.is_none_or(|second| !(unit.first..=unit.last).contains(&second)) {
-                return refuse("this repetition never comes to its second time".into());
-            }
-            return Ok(Part { start, stop: None, step });
-        };
-        if stop < start {
-            return refuse("this range ends before it begins".into());
-        }
-        // The end is where the last step lands.
-        let stop = stop - (stop - start) % step;
-        Ok(if stop == start { Part::one(start) } else { Part { start, stop: Some(stop), step } })
-    }
-}
-
-impl Unit {
-    fn range(&self) -> String {
-        format!("{} is from {} to {}", self.what, self.first, self.last / self.scale)
     }
 }

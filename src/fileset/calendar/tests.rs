@@ -140,7 +140,7 @@ impl Dice {
             }
         };
         let elements = [element(), element(), element()];
-        elements[..1 + usize::try_from(self.below(3)).expect("small")].join(",")
+        elements[..=usize::try_from(self.below(3)).expect("small")].join(",")
     }
 
     fn expression(&mut self) -> String {
@@ -280,4 +280,18 @@ fn an_expression_in_utc_ignores_the_zone() {
     assert_eq!(next, Some(datetime!(2026-07-01 03:00 UTC)));
     assert_eq!(calendar.on_calendar(&amsterdam), "03:00 UTC");
     assert_eq!("03:00".parse::<Calendar>().expect("good").on_calendar(&amsterdam), "03:00 Europe/Amsterdam");
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_it_stumble(text in "\\PC{0,20}|[MonTuFri0-9,.:/*~ @-]{0,24}") {
+        match text.parse::<Calendar>() {
+            Err(Invalid { at: Some(at), .. }) => proptest::prop_assert!(text.get(at).is_some()),
+            Err(_) => {}
+            Ok(calendar) => {
+                let next = calendar.next_after(datetime!(2026-01-01 00:00 UTC), &Zone::utc());
+                proptest::prop_assert!(next.is_none_or(|next| next > datetime!(2026-01-01 00:00 UTC)));
+            }
+        }
+    }
 }
