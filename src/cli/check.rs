@@ -1,7 +1,7 @@
 //! `planb check`: is the configuration as it should be?
 
 use super::exit::Exit;
-use super::report;
+use super::say;
 use crate::config::{self, Configuration, Diagnostic};
 use crate::host::paths::Paths;
 use std::collections::BTreeSet;
@@ -27,7 +27,7 @@ impl Check {
         let mut unknown = 0;
         for name in &self.filesets {
             if configuration.fileset(name).is_none() && configuration.invalid(name).is_none() {
-                report(format_args!("planb: {}", configuration.unknown(name)));
+                say(format_args!("planb: {}", configuration.unknown(name)));
                 unknown += 1;
             }
         }
@@ -40,7 +40,7 @@ impl Check {
             if errors > 0 {
                 let all = configuration.filesets.len() + configuration.invalid.len();
                 let invalid = configuration.invalid.len();
-                report(format_args!(
+                say(format_args!(
                     "planb: {}; {invalid} of {} invalid",
                     counted(errors, "error"),
                     if all == 1 { "1 fileset is".into() } else { format!("{all} filesets are") },

@@ -16,6 +16,14 @@ pub enum Exit {
     Deferred = 75,
 }
 
+impl Exit {
+    /// What several things together came to: what a person has to look at first.
+    pub fn worse(self, other: Self) -> Self {
+        const RANKS: [Exit; 5] = [Exit::Failed, Exit::Usage, Exit::Busy, Exit::Deferred, Exit::Done];
+        RANKS.into_iter().find(|exit| *exit == self || *exit == other).unwrap_or(self)
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

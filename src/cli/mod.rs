@@ -1,13 +1,29 @@
 //! The command line: read arguments, call a story, print. One file per command.
+//!
+//! Data goes to stdout, everything else to stderr or the log. Only this room and main.rs know the environment.
 
 mod check;
 mod exit;
+mod history;
+mod list;
+mod log;
+mod meter;
+mod out;
+mod retention;
+mod run;
+mod snapshots;
+mod world;
 
+use crate::host::clock::Clock;
 use crate::host::paths::Paths;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use exit::Exit;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use world::World;
 
 /// Pull many hosts' files onto this host and keep their history as snapshots
 #[derive(Debug, Parser)]
@@ -16,6 +32,12 @@ struct Planb {
     /// Put DIR in front of all of planb's own paths; needs no privilege
     #[arg(long, value_name = "DIR", global = true)]
     root: Option<PathBuf>,
+    /// Pretend that it is TIME (RFC 3339) when the command starts; only with --root
+    #[arg(long, value_name = "TIME", global = true, hide = true, value_parser = moment, requires = "root")]
+    now: Option<OffsetDateTime>,
+    /// Say more: what is decided and why
+    #[arg(short, long, global = true)]
+    verbose: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -23,6 +45,22 @@ struct Planb {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::Check),
+    List(list::List),
+    Status(list::Status),
+    Run(run::Run),
+    Snapshots(snapshots::Snapshots),
+    Prune(snapshots::Prune),
+    Retention(retention::Retention),
+    History(history::History),
+    /// Print the completions for a shell
+    #[command(hide = true)]
+    Completions {
+        shell: Shell,
+    },
+}
+
+fn moment(text: &str) -> Result<OffsetDateTime, time::error::Parse> {
+    OffsetDateTime::parse(text, &Rfc3339)
 }
 
 /// Does what the arguments say.
@@ -31,7 +69,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> Exit {
         Ok(planb) => match start(planb) {
             Ok(exit) => exit,
             Err(error) => {
-                report(format_args!("planb: {error:#}"));
+                say(format_args!("planb: {error:#}"));
                 Exit::Failed
             }
         },
@@ -45,14 +83,28 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> Exit {
 
 fn start(planb: Planb) -> anyhow::Result<Exit> {
     let root = planb.root.map(std::path::absolute).transpose()?;
-    let paths = Paths::new(root);
+    let clock = planb.now.map_or_else(Clock::system, Clock::showing);
+    let world = World::new(Paths::new(root), clock, planb.verbose);
     match planb.command {
-        Command::Check(check) => check.run(&paths),
+        Command::Check(check) => check.run(&world.paths),
+        Command::List(list) => list.run(&world),
+        Command::Status(status) => status.run(&world),
+        Command::Run(run) => run.run(&world),
+        Command::Snapshots(snapshots) => snapshots.run(&world),
+        Command::Prune(prune) => prune.run(&world),
+        Command::Retention(retention) => retention.run(),
+        Command::History(history) => history.run(&world),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Planb::command(), "planb", &mut script);
+            out::print(&String::from_utf8_lossy(&script))?;
+            Ok(Exit::Done)
+        }
     }
 }
 
 /// One thing to say on stderr. If nobody listens, that must not change what is done.
-fn report(message: impl std::fmt::Display) {
+fn say(message: impl std::fmt::Display) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "{message}");
 }

@@ -11,11 +11,13 @@ use crate::fileset::hours::BlacklistHours;
 use crate::fileset::name::{DatasetName, Group, Name, StorageName, Tag};
 use crate::fileset::quantity::{Percent, Span};
 use crate::fileset::retention::{Period, Retention};
-use crate::fileset::schedule::Schedule;
+use crate::fileset::schedule::{Schedule, ShiftedHours};
 use crate::fileset::zone::Zone;
 use crate::storage;
 use crate::transport::Transport;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use time::OffsetDateTime;
 
 /// One thing that is backed up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +42,18 @@ pub struct Fileset {
     pub timeout: Span,
     pub transport: Transport,
     pub guard: Guard,
+}
+
+impl Fileset {
+    /// How far apart its runs are meant to be.
+    pub fn period(&self) -> Duration {
+        self.schedule.period().duration()
+    }
+
+    /// When its schedule starts it next, after `now`. `shifted`: the zone's hours that daylight saving moves.
+    pub fn next_run(&self, now: OffsetDateTime, shifted: ShiftedHours) -> Option<OffsetDateTime> {
+        self.schedule.next_start(now, &self.name, &self.blacklist_hours, &self.timezone, shifted)
+    }
 }
 
 /// The storage of a fileset.

@@ -10,6 +10,7 @@ pub mod invalid;
 pub mod name;
 pub mod progress;
 pub mod quantity;
+pub mod reason;
 pub mod record;
 pub mod retention;
 pub mod schedule;

@@ -8,5 +8,6 @@ pub mod output;
 pub mod paths;
 pub mod presence;
 pub mod process;
+pub mod random;
 pub mod signals;
 pub mod zoneinfo;

@@ -10,6 +10,7 @@ use crate::host::signals::Stop;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs;
 use std::io;
 use std::os::fd::AsFd;
@@ -75,10 +76,7 @@ impl Slots {
         lock::directory(&self.pool(None))?;
         lock::directory(&self.pool(claim.source))?;
         // Watched before the first look, so that no release falls between the two.
-        let changes = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
-        for watched in [&queue, &self.pool(None), &self.pool(claim.source)] {
-            changes.add_watch(watched, AddWatchFlags::IN_CLOSE_WRITE | AddWatchFlags::IN_DELETE)?;
-        }
+        let changes = watch(&[&queue, &self.pool(None), &self.pool(claim.source)]);
         let ticket = self.queue_up(&queue, claim)?;
         let mut told = false;
         loop {
@@ -93,16 +91,14 @@ impl Slots {
             if left.is_zero() {
                 return Ok(Waited::TimedOut);
             }
-            let mut fds = [
-                PollFd::new(stop.as_fd(), PollFlags::POLLIN),
-                PollFd::new(changes.as_fd(), PollFlags::POLLIN),
-            ];
+            let mut fds = vec![PollFd::new(stop.as_fd(), PollFlags::POLLIN)];
+            fds.extend(changes.as_ref().map(|changes| PollFd::new(changes.as_fd(), PollFlags::POLLIN)));
             let patience = PollTimeout::try_from(left.min(LOOK_AGAIN)).unwrap_or(PollTimeout::MAX);
             let _ = poll(&mut fds, patience);
             if stop.wished() {
                 return Ok(Waited::Stopped);
             }
-            while changes.read_events().is_ok() {}
+            while changes.as_ref().is_some_and(|changes| changes.read_events().is_ok()) {}
         }
     }
 
@@ -140,11 +136,11 @@ impl Slots {
                 host_left -= 1;
                 continue;
             }
-            let left = match sources_left.get_mut(&source) {
-                Some(left) => left,
-                None => {
-                    let left = free(&self.pool(Some(&source)), self.per_source)?.len();
-                    sources_left.entry(source).or_insert(left)
+            let left = match sources_left.entry(source) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let left = free(&self.pool(Some(new.key())), self.per_source)?.len();
+                    new.insert(left)
                 }
             };
             if *left > 0 {
@@ -180,6 +176,16 @@ impl Slots {
     fn desk(&self) -> io::Result<Lock> {
         Lock::take(&self.directory.join("queue.lock"))
     }
+}
+
+/// Tells when something in these directories is closed or goes away. There are few such watches for one user
+/// (`fs.inotify.max_user_instances`, 128): who gets none looks again by itself.
+fn watch(directories: &[&Path]) -> Option<Inotify> {
+    let changes = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).ok()?;
+    for directory in directories {
+        changes.add_watch(*directory, AddWatchFlags::IN_CLOSE_WRITE | AddWatchFlags::IN_DELETE).ok()?;
+    }
+    Some(changes)
 }
 
 /// The free slots of a pool of `size`: the files to lock. Slots that were taken when the pool was larger still count.

@@ -21,6 +21,22 @@ pub enum Transport {
     Rsync(rsync::settings::Settings),
 }
 
+impl Transport {
+    /// The source's host, that `slots-per-source` counts for; absent for a path of this machine.
+    pub fn host(&self) -> Option<&str> {
+        match self {
+            Self::Rsync(settings) => settings.source.host().map(rsync::words::Host::as_str),
+        }
+    }
+
+    /// Where the files come from, as `planb list` shows it.
+    pub fn source(&self) -> String {
+        match self {
+            Self::Rsync(settings) => settings.source.to_string(),
+        }
+    }
+}
+
 /// One transfer to make.
 #[derive(Debug)]
 pub struct Job<'a> {

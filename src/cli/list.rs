@@ -1,0 +1,191 @@
+//! `planb list` and `planb status`: how everything is.
+
+use super::exit::Exit;
+use super::world::{self, World};
+use super::{out, say};
+use crate::config::{Configuration, Fileset};
+use crate::fileset::quantity::{Size, Span};
+use crate::fileset::reason::chain;
+use crate::fileset::record::Outcome;
+use crate::fileset::schedule::Schedule;
+use crate::history::Notice;
+use crate::report::overview::{self, Entry, State};
+use crate::report::table::{age, dash, minute, plain, table};
+use anyhow::Result;
+use serde_json::json;
+use std::fmt::Write;
+
+/// Show every fileset: state, age of the last success, duration, size, next run
+#[derive(Debug, clap::Args)]
+pub struct List {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Only filesets of this group
+    #[arg(long, value_name = "GROUP")]
+    group: Option<String>,
+    /// Only filesets with this tag
+    #[arg(long, value_name = "TAG")]
+    tag: Option<String>,
+    /// Print what Zabbix discovers filesets by
+    #[arg(long, conflicts_with = "json")]
+    zabbix: bool,
+}
+
+/// Show one fileset in full
+#[derive(Debug, clap::Args)]
+pub struct Status {
+    fileset: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl List {
+    pub fn run(self, world: &World) -> Result<Exit> {
+        let configuration = world.configuration();
+        let entries = entries(world, &configuration, |entry| {
+            self.group.as_ref().is_none_or(|group| entry.group.as_ref() == Some(group))
+                && self.tag.as_ref().is_none_or(|tag| entry.tags.contains(tag))
+        });
+        if self.json {
+            out::json(&json!({ "version": 1, "filesets": entries }))?;
+        } else if self.zabbix {
+            out::json(
+                &json!({ "data": entries.iter().filter_map(|e| discovery(&configuration, e)).collect::<Vec<_>>() }),
+            )?;
+        } else {
+            out::print(&shown(world, &configuration, &entries))?;
+        }
+        // An invalid drop-in is one that is not backed up: whoever looks here shall see it in the code too.
+        Ok(if entries.iter().any(|entry| entry.state == State::Invalid) { Exit::Usage } else { Exit::Done })
+    }
+}
+
+impl Status {
+    pub fn run(self, world: &World) -> Result<Exit> {
+        let configuration = world.configuration();
+        let fileset = match world::one(&configuration, &self.fileset) {
+            Ok(fileset) => fileset,
+            Err(exit) => return Ok(exit),
+        };
+        let entries = entries(world, &configuration, |entry| entry.name == self.fileset);
+        let Some(entry) = entries.first() else { return Ok(Exit::Usage) };
+        if self.json {
+            out::json(&json!({ "version": 1, "fileset": entry }))?;
+        } else {
+            out::print(&in_full(world, fileset, entry))?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn entries(world: &World, configuration: &Configuration, wanted: impl Fn(&Entry) -> bool) -> Vec<Entry> {
+    let (mut entries, notices) = overview::of_all(&world.paths, configuration, world.clock.now());
+    notices.iter().for_each(notice);
+    entries.retain(wanted);
+    entries
+}
+
+/// Says what the history has to say for itself.
+pub fn notice(notice: &Notice) {
+    say(format_args!("planb: {}", chain(notice)));
+}
+
+fn shown(world: &World, configuration: &Configuration, entries: &[Entry]) -> String {
+    let now = world.clock.now();
+    let row = |entry: &Entry| {
+        let local = |at| configuration.fileset(&entry.name).map_or(at, |fileset| fileset.timezone.show(at));
+        [
+            entry.name.clone(),
+            state(entry),
+            entry.last_result.map_or_else(dash, |result| result.to_string()),
+            age(entry.last_success, now),
+            entry.average_duration_s.map_or_else(dash, |secs| Span::from_secs(secs).to_string()),
+            entry.size_bytes.map_or_else(dash, |bytes| Size::from_bytes(bytes).to_string()),
+            entry.snapshots.map_or_else(dash, |count| count.to_string()),
+            entry.next_run.map_or_else(dash, |at| minute(local(at))),
+        ]
+    };
+    let head = ["FILESET", "STATE", "RESULT", "LAST SUCCESS", ">TAKES", ">SIZE", ">SNAPSHOTS", "NEXT RUN"];
+    let mut text = table(head, entries.iter().map(row));
+    let troubles: Vec<String> = entries
+        .iter()
+        .filter_map(|entry| {
+            let since = entry.first_failure.map(|at| format!(" (failing for {})", age(Some(at), now)));
+            let error = plain(entry.error.as_ref()?);
+            Some(format!("{}{}: {error}\n", entry.name, since.unwrap_or_default()))
+        })
+        .collect();
+    if !troubles.is_empty() {
+        text.push('\n');
+        text.extend(troubles);
+    }
+    text
+}
+
+fn state(entry: &Entry) -> String {
+    match entry.progress {
+        Some(share) if entry.state == State::Running => format!("running {:.0}%", share * 100.0),
+        _ => entry.state.as_str().to_owned(),
+    }
+}
+
+fn in_full(world: &World, fileset: &Fileset, entry: &Entry) -> String {
+    let now = world.clock.now();
+    let moment = |at: Option<_>| {
+        at.map_or_else(dash, |at| format!("{} ({})", minute(fileset.timezone.show(at)), age(Some(at), now)))
+    };
+    let text = |text: &Option<String>| text.clone().unwrap_or_else(dash);
+    let rows = [
+        ("fileset", entry.name.clone()),
+        ("drop-in", fileset.file.display().to_string()),
+        ("group", text(&entry.group)),
+        ("tags", if entry.tags.is_empty() { dash() } else { entry.tags.join(" ") }),
+        ("source", text(&entry.source)),
+        ("storage", text(&entry.storage)),
+        ("dataset", text(&entry.dataset)),
+        ("retain", fileset.retain.to_string()),
+        ("schedule", schedule(fileset)),
+        ("blacklist hours", fileset.blacklist_hours.to_string()),
+        ("timezone", fileset.timezone.to_string()),
+        ("state", state(entry)),
+        ("last run", moment(entry.last_run)),
+        ("last result", entry.last_result.map_or_else(dash, |result: Outcome| result.to_string())),
+        ("last success", moment(entry.last_success)),
+        ("failing since", moment(entry.first_failure)),
+        ("error", text(&entry.error)),
+        ("takes", entry.average_duration_s.map_or_else(dash, |secs| Span::from_secs(secs).to_string())),
+        ("size", entry.size_bytes.map_or_else(dash, |bytes| Size::from_bytes(bytes).to_string())),
+        ("snapshots", entry.snapshots.map_or_else(dash, |count| count.to_string())),
+        ("next run", entry.next_run.map_or_else(dash, |at| minute(fileset.timezone.show(at)))),
+    ];
+    let mut text = String::new();
+    for (what, value) in rows {
+        let _ = writeln!(text, "{what:>15}  {}", plain(&value));
+    }
+    text
+}
+
+fn schedule(fileset: &Fileset) -> String {
+    match &fileset.schedule {
+        Schedule::Every(period) => format!("every {period}"),
+        Schedule::Calendar(calendar) => calendar.as_str().to_owned(),
+    }
+}
+
+/// One fileset for Zabbix: the macros that its template uses.
+fn discovery(configuration: &Configuration, entry: &Entry) -> Option<serde_json::Value> {
+    let fileset = configuration.fileset(&entry.name)?;
+    // What a monitoring system may wait for: the period, the longest run seen, and time to try once more.
+    let longest = fileset.period().as_secs() + entry.average_duration_s.unwrap_or(0) * 2 + 3600;
+    fileset.enabled.then(|| {
+        json!({
+            "{#ID}": entry.name,
+            "{#NAME}": entry.name,
+            "{#ETA_MAX}": longest,
+            "{#PLANB}": entry.storage,
+            "{#GROUP}": entry.group.as_deref().unwrap_or_default(),
+        })
+    })
+}

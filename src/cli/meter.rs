@@ -1,0 +1,79 @@
+//! A progress bar on a terminal; nothing elsewhere, where one line a run is said at its end.
+
+use super::log::bars;
+use crate::fileset::name::Name;
+use crate::fileset::progress::Progress;
+use crate::fileset::quantity::{Size, Span};
+use crate::run::Event;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::IsTerminal;
+use std::time::Duration;
+
+/// Steps of the bar: progress is a share, not a count.
+const STEPS: u64 = 1000;
+
+/// The progress of one run, on stderr.
+pub struct Meter(Option<ProgressBar>);
+
+impl Meter {
+    pub fn new(name: &Name) -> Self {
+        if !std::io::stderr().is_terminal() {
+            return Self(None);
+        }
+        let bar = bars().add(ProgressBar::new(STEPS));
+        // The template is a constant; were it wrong, the bar would look plain.
+        if let Ok(style) = ProgressStyle::with_template("{prefix:<20!} {bar:30} {percent:>3}%  {msg}") {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.set_prefix(name.to_string());
+        bar.enable_steady_tick(Duration::from_millis(250));
+        Self(Some(bar))
+    }
+
+    pub fn show(&self, event: &Event<'_>) {
+        let Some(bar) = &self.0 else { return };
+        match event {
+            Event::Queued => bar.set_message("waiting for a slot"),
+            Event::Transferring => bar.set_message("listing the source"),
+            Event::Progress(progress) => {
+                if let Some(fraction) = progress.fraction {
+                    #[expect(
+                        clippy::cast_possible_truncation,
+                        clippy::cast_sign_loss,
+                        clippy::cast_precision_loss,
+                        reason = "a share of a thousand steps"
+                    )]
+                    bar.set_position((fraction.clamp(0.0, 1.0) * STEPS as f64) as u64);
+                }
+                bar.set_message(words(progress));
+            }
+            Event::Finishing => bar.set_message("making the snapshot"),
+        }
+    }
+
+    /// Takes the bar away: what became of the run is said in words.
+    pub fn finish(self) {
+        if let Some(bar) = self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn words(progress: &Progress) -> String {
+    let (bytes, rate) = (Size::from_bytes(progress.bytes), Size::from_bytes(progress.rate));
+    let left = progress.eta_s.map(|secs| format!(", {} left", Span::from_secs(secs))).unwrap_or_default();
+    format!("{bytes}, {rate}/s{left}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_in_words() {
+        let mut progress = Progress { bytes: 3 << 30, rate: 10 << 20, ..Progress::default() };
+        assert_eq!(words(&progress), "3.0 GiB, 10.0 MiB/s");
+        progress.eta_s = Some(130);
+        assert_eq!(words(&progress), "3.0 GiB, 10.0 MiB/s, 2m 10s left");
+    }
+}

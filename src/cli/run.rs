@@ -1,0 +1,158 @@
+//! `planb run`: back up now.
+
+use super::exit::Exit;
+use super::meter::Meter;
+use super::say;
+use super::world::{self, World};
+use crate::config::{Configuration, Fileset};
+use crate::fileset::quantity::{Size, Span};
+use crate::fileset::record::{Outcome, Record};
+use crate::fileset::snapshot::Label;
+use crate::history::last;
+use crate::run::claim::Refused;
+use crate::run::many;
+use crate::run::slot::Slots;
+use crate::run::{self, Answer, Host, Patience, Request};
+use anyhow::Result;
+use std::time::Duration;
+
+/// Back up now
+#[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+pub struct Run {
+    #[arg(required_unless_present = "all")]
+    fileset: Vec<String>,
+    /// All enabled filesets
+    #[arg(long, conflicts_with = "fileset")]
+    all: bool,
+    /// Make a snapshot LABEL-... that retention never destroys
+    #[arg(long, value_name = "LABEL", value_parser = label)]
+    keep: Option<Label>,
+    /// Accept, this once, that the source lost more than max-shrink allows
+    #[arg(long)]
+    accept_shrink: bool,
+    /// Run in this process, not as a unit of systemd
+    #[arg(long)]
+    direct: bool,
+    /// Do not wait for a free slot: exit with 4
+    #[arg(long)]
+    no_wait: bool,
+    /// Say what would be transferred, and change nothing
+    #[arg(long = "dry-run")]
+    rehearse: bool,
+}
+
+fn label(text: &str) -> Result<Label, String> {
+    text.parse().map_err(|invalid: crate::fileset::invalid::Invalid| invalid.message)
+}
+
+impl Run {
+    pub fn run(self, world: &World) -> Result<Exit> {
+        let configuration = world.configuration();
+        let (chosen, mut exit) = self.chosen(&configuration);
+        let stop = world::stop()?;
+        let slots = Slots::new(
+            world.paths.runtime(),
+            configuration.settings.slots.into(),
+            configuration.settings.slots_per_source.into(),
+        );
+        let host = Host { paths: &world.paths, slots: &slots, stop: &stop, clock: world.clock };
+        let only = chosen.len() == 1;
+        let ended = many::run(longest_waiting_first(world, chosen), &slots, |fileset| {
+            if stop.wished() { Ok(Exit::Failed) } else { self.one(world, &host, fileset, only) }
+        });
+        for one in ended {
+            exit = exit.worse(one?);
+        }
+        Ok(exit)
+    }
+
+    fn chosen<'c>(&self, configuration: &'c Configuration) -> (Vec<&'c Fileset>, Exit) {
+        if self.all {
+            // One bad file never stops the others, and never goes unsaid.
+            configuration.invalid.iter().flat_map(|invalid| &invalid.diagnostics).for_each(say);
+            let exit = if configuration.invalid.is_empty() { Exit::Done } else { Exit::Usage };
+            return (configuration.filesets.iter().filter(|fileset| fileset.enabled).collect(), exit);
+        }
+        let (mut chosen, mut exit) = world::choose(configuration, &self.fileset);
+        chosen.retain(|fileset| {
+            if !fileset.enabled {
+                let file = fileset.file.display();
+                say(format_args!("planb: {} is disabled: set enabled = true in {file}", fileset.name));
+                exit = Exit::Usage;
+            }
+            fileset.enabled
+        });
+        (chosen, exit)
+    }
+
+    fn one(&self, world: &World, host: &Host<'_>, fileset: &Fileset, only: bool) -> Result<Exit> {
+        let request = Request {
+            id: world.run_id(only)?,
+            trigger: world.trigger,
+            keep: self.keep.clone(),
+            accept_shrink: self.accept_shrink,
+            patience: if self.no_wait { Patience::None } else { Patience::For(patience(fileset)) },
+        };
+        let meter = Meter::new(&fileset.name);
+        let answer = run::run(host, fileset, &request, |event| meter.show(&event));
+        meter.finish();
+        match answer {
+            Ok(Answer::Ran(record)) => Ok(told(&record)),
+            Ok(Answer::NoSlot) => {
+                say(format_args!("planb: {}: no free slot", fileset.name));
+                Ok(Exit::Busy)
+            }
+            Err(refused @ Refused::Busy { .. }) => {
+                say(format_args!("planb: {refused}"));
+                Ok(Exit::Busy)
+            }
+            Err(refused @ Refused::Lock { .. }) => Err(refused.into()),
+        }
+    }
+}
+
+/// How long a run waits for a slot: then the next one is due anyway.
+fn patience(fileset: &Fileset) -> Duration {
+    const LONGEST: Duration = Duration::from_secs(24 * 3600);
+    fileset.period().min(LONGEST)
+}
+
+fn longest_waiting_first<'c>(world: &World, mut filesets: Vec<&'c Fileset>) -> Vec<&'c Fileset> {
+    filesets.sort_by_cached_key(|fileset| {
+        let last = last::read(&world.paths, &fileset.name).ok().flatten();
+        last.and_then(|last| last.last_success).map(|success| success.finished)
+    });
+    filesets
+}
+
+/// Says in one line what became of a run.
+fn told(record: &Record) -> Exit {
+    let name = &record.fileset;
+    let took = Span::from_secs(record.duration_s().unwrap_or(0));
+    let outcome = record.result.unwrap_or(Outcome::Failure);
+    match (outcome, &record.error) {
+        (Outcome::Success, trouble) => {
+            let transferred = record.transferred.unwrap_or_default();
+            let (files, bytes) = (transferred.files, Size::from_bytes(transferred.bytes));
+            let snapshot = record.snapshot.as_deref().unwrap_or_default();
+            let destroyed = match record.destroyed.len() {
+                0 => String::new(),
+                n => format!(", {n} destroyed"),
+            };
+            log::info!("{name}: {snapshot} in {took}: {files} files changed, {bytes} transferred{destroyed}");
+            if let Some(trouble) = trouble {
+                log::error!("{name}: {trouble}");
+            }
+        }
+        (Outcome::Deferred | Outcome::Interrupted, why) => {
+            log::warn!("{name}: {outcome} after {took}: {}", why.as_deref().unwrap_or_default());
+        }
+        (_, why) => log::error!("{name}: {outcome} after {took}: {}", why.as_deref().unwrap_or_default()),
+    }
+    match outcome {
+        Outcome::Success => Exit::Done,
+        Outcome::Deferred => Exit::Deferred,
+        Outcome::Failure | Outcome::Timeout | Outcome::Interrupted | Outcome::Killed => Exit::Failed,
+    }
+}

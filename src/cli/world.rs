@@ -1,0 +1,96 @@
+//! What a command finds when it starts: whose paths, what time, who asked. Read once, handed down from here.
+
+use super::exit::Exit;
+use super::{log as target, say};
+use crate::config::{self, Configuration, Fileset, Log};
+use crate::fileset::record::Trigger;
+use crate::host::clock::Clock;
+use crate::host::paths::Paths;
+use crate::host::random;
+use crate::host::signals::Stop;
+use anyhow::{Context, Result};
+use log::LevelFilter;
+use nix::unistd::Uid;
+
+/// The surroundings of one call of planb.
+#[derive(Debug)]
+pub struct World {
+    pub paths: Paths,
+    pub clock: Clock,
+    pub user: Uid,
+    /// systemd's name for this start of the unit, in a unit.
+    pub invocation: Option<String>,
+    pub trigger: Trigger,
+    pub verbose: bool,
+}
+
+impl World {
+    /// Reads what systemd says of this start: `$INVOCATION_ID`, and `$TRIGGER_UNIT` where a timer was the cause.
+    #[expect(clippy::disallowed_methods, reason = "cli/ reads the environment")]
+    pub fn new(paths: Paths, clock: Clock, verbose: bool) -> Self {
+        let invocation = std::env::var("INVOCATION_ID").ok().filter(|id| is_id(id));
+        let trigger = match std::env::var("TRIGGER_UNIT") {
+            Ok(unit) if unit.starts_with("planb-retry@") => Trigger::Retry,
+            Ok(unit) if unit.strip_suffix(".timer").is_some() => Trigger::Timer,
+            _ => Trigger::Manual,
+        };
+        Self { paths, clock, user: nix::unistd::geteuid(), invocation, trigger, verbose }
+    }
+
+    /// Reads the configuration and begins to log where it says.
+    pub fn configuration(&self) -> Configuration {
+        let configuration = config::load(&self.paths, self.user);
+        let level = if self.verbose { LevelFilter::Debug } else { LevelFilter::Info };
+        let chosen = match configuration.settings.log {
+            Some(Log::Journal) => target::Target::Journal,
+            Some(Log::Syslog) => target::Target::Syslog,
+            None if systemd_journal_logger::connected_to_journal() => target::Target::Journal,
+            Some(Log::Stderr) | None => target::Target::Stderr,
+        };
+        target::to(chosen, level);
+        configuration
+    }
+
+    /// The id of a run: the unit's where it is the only run of this process, else a fresh one.
+    pub fn run_id(&self, only: bool) -> Result<String> {
+        match &self.invocation {
+            Some(id) if only => Ok(id.clone()),
+            _ => random::id().context("failed to make a run's id"),
+        }
+    }
+}
+
+fn is_id(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// The filesets of these names, each once. What is wrong with the others is said, and is the exit code.
+pub fn choose<'c>(configuration: &'c Configuration, names: &[String]) -> (Vec<&'c Fileset>, Exit) {
+    let mut chosen: Vec<&Fileset> = Vec::new();
+    let mut exit = Exit::Done;
+    for name in names {
+        if let Some(fileset) = configuration.fileset(name) {
+            if !chosen.iter().any(|known| known.name == fileset.name) {
+                chosen.push(fileset);
+            }
+            continue;
+        }
+        exit = Exit::Usage;
+        match configuration.invalid(name) {
+            Some(invalid) => invalid.diagnostics.iter().for_each(say),
+            None => say(format_args!("planb: {}", configuration.unknown(name))),
+        }
+    }
+    (chosen, exit)
+}
+
+/// The one fileset of this name, or the exit code that says why not.
+pub fn one<'c>(configuration: &'c Configuration, name: &String) -> Result<&'c Fileset, Exit> {
+    let (chosen, exit) = choose(configuration, std::slice::from_ref(name));
+    chosen.first().copied().ok_or(exit)
+}
+
+/// The wish to stop, as SIGINT, SIGTERM and SIGHUP tell it.
+pub fn stop() -> Result<Stop> {
+    Stop::on_signals().context("failed to listen for signals")
+}

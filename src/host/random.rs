@@ -1,0 +1,18 @@
+//! Fresh ids.
+
+use std::{fs, io};
+
+/// A fresh 128-bit id as systemd writes its own: 32 hexadecimal digits. From the kernel, random(4).
+pub fn id() -> io::Result<String> {
+    Ok(fs::read_to_string("/proc/sys/kernel/random/uuid")?.trim().replace('-', ""))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn ids_are_fresh_and_hexadecimal() {
+        let (one, other) = (super::id().expect("/proc"), super::id().expect("/proc"));
+        assert_ne!(one, other);
+        assert!(one.len() == 32 && one.bytes().all(|b| b.is_ascii_hexdigit()), "{one}");
+    }
+}

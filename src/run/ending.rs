@@ -1,0 +1,82 @@
+//! After the attempt: what is written down, who is told, what is cleared away.
+
+use super::Host;
+use crate::config::Fileset;
+use crate::fileset::reason::chain;
+use crate::fileset::record::{Outcome, Record};
+use crate::history::{self, Last, Notice};
+use crate::hooks;
+use crate::host::signals::Stop;
+use crate::storage::Storage;
+use std::error::Error;
+
+/// Says what the history has to say. None of it stops a backup.
+pub fn say(fileset: &Fileset, notices: &[Notice]) {
+    for notice in notices {
+        let level = if notice.is_trouble() { log::Level::Error } else { log::Level::Info };
+        log::log!(level, "{}: {}", fileset.name, chain(notice as &dyn Error));
+    }
+}
+
+/// Writes down that the run began. The run before it gets its end here if it was killed, and its hooks are run.
+pub fn begin(host: &Host<'_>, fileset: &Fileset, record: &Record) -> Option<Last> {
+    let begun = history::begin(host.paths, record, host.clock.now());
+    say(fileset, &begun.notices);
+    if let (Some(killed), Some(last)) = (&begun.killed, &begun.before) {
+        log::warn!(
+            "{}: the run that began at {} was killed; this run goes on from there",
+            fileset.name,
+            killed.started
+        );
+        tell_hooks(host, last);
+    }
+    begun.before
+}
+
+/// Writes down how the run ended.
+pub fn end(host: &Host<'_>, fileset: &Fileset, before: Option<&Last>, record: &mut Record) -> Last {
+    let now = host.clock.now();
+    record.finished = Some(now);
+    if record.result == Some(Outcome::Deferred) {
+        // Once in a while is no trouble; for ever is.
+        let waiting_since = before.map_or(record.started, Last::waiting_since);
+        let period = fileset.period();
+        if now - waiting_since > period * 2 {
+            let why = record.error.take().unwrap_or_default();
+            record.result = Some(Outcome::Failure);
+            record.error = Some(format!("deferred again, and no success since {waiting_since}: {why}"));
+        }
+    }
+    let ended = history::end(host.paths, record, now);
+    say(fileset, &ended.notices);
+    ended.last
+}
+
+/// Runs the hooks. Whatever they do, the run has been what it was.
+pub fn tell_hooks(host: &Host<'_>, last: &Last) {
+    // A wish to stop was for the backup: that it was interrupted is just what the hooks are to hear.
+    let Ok(undisturbed) = Stop::new() else { return };
+    let name = &last.run.fileset;
+    let size = last.last_success.as_ref().and_then(|success| success.totals).map(|totals| totals.bytes);
+    let event = hooks::Event::new(last, size);
+    let identity = hooks::Identity::fitting(host.paths.is_rooted());
+    let mut said = |hook: &str, line: &str| log::info!("{name}: {hook}: {line}");
+    for report in hooks::run(&host.paths.hooks(), &event, &identity, hooks::TIMEOUT, &undisturbed, &mut said)
+    {
+        if !report.is_clean() {
+            log::warn!("{name}: {report}");
+        }
+    }
+}
+
+/// Frees the room of destroyed snapshots.
+pub fn empty_trash(host: &Host<'_>, fileset: &Fileset, storage: &Storage) {
+    match storage.empty_trash(&fileset.dataset, host.stop) {
+        Ok(emptied) => {
+            log::debug!("{}: {} files of destroyed snapshots are gone", fileset.name, emptied.removed);
+        }
+        Err(error) => {
+            log::warn!("{}: failed to free the room of destroyed snapshots: {}", fileset.name, chain(&error));
+        }
+    }
+}
