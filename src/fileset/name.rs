@@ -11,7 +11,8 @@ use std::str::FromStr;
 /// The longest name, in bytes. Unit names may have 255, ZFS dataset paths 255 with the snapshot.
 pub const LONGEST: usize = 63;
 
-fn check(what: &str, text: &str) -> Result<(), Invalid> {
+/// Whether `text` is of the alphabet; the error calls it a `what`.
+pub(super) fn check(what: &str, text: &str) -> Result<(), Invalid> {
     let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     if text.is_empty() {
         return Err(Invalid::new(format!("a {what} cannot be empty")));

@@ -55,7 +55,8 @@ impl Zone {
     /// The same instant as this zone's clocks show it.
     pub fn show(&self, at: OffsetDateTime) -> OffsetDateTime {
         let stamp = timestamp(at);
-        at.to_offset(utc_offset(self.rules.to_offset(stamp)))
+        // The last hours of year 9999 have no local time east of Greenwich: they stay as they are.
+        at.checked_to_offset(utc_offset(self.rules.to_offset(stamp))).unwrap_or(at)
     }
 
     /// The instants at which this zone's clocks show `local`.
