@@ -3,6 +3,7 @@
 use super::diagnostic::Diagnostic;
 use super::keys::{self, Table};
 use super::merged::Merged;
+use super::overlap;
 use super::rsync;
 use super::settings::Judged;
 use super::suggest::nearest;
@@ -120,13 +121,18 @@ fn valid(
     let transport = if merged.own.tables.contains_key(&Table::Rsync) {
         rsync::judge(merged, zones, faults).map(Transport::Rsync)
     } else {
-        if merged.own.faults.is_empty() {
+        if !merged.own.has_strange_table {
             let message = "no transport: add an [rsync] table with what to back up, for example\n\
                            [rsync]\nhost = \"web1.acme.example\"\ninclude = [\"/etc\", \"/home\"]";
             faults.push(Diagnostic::file(&merged.own.document.path, message));
         }
         None
     };
+    if let (Some(Transport::Rsync(settings)), Some(storage)) = (&transport, &storage)
+        && let Some(message) = overlap::complaint(settings, &storage.settings)
+    {
+        faults.push(merged.blame(&keys::INCLUDE, message));
+    }
     Some(Fileset {
         name: name.clone(),
         file: merged.own.document.path.clone(),

@@ -11,6 +11,7 @@ mod document;
 mod fileset;
 mod keys;
 mod merged;
+mod overlap;
 mod reader;
 mod rsync;
 mod settings;
@@ -102,7 +103,7 @@ pub fn load(paths: &Paths, user: Uid) -> Configuration {
         invalid: Vec::new(),
         diagnostics,
     };
-    let judged = [host.judged.own, host.judged.fatal, host.judged.unused];
+    let judged = [host.judged.own, host.judged.fatal, host.judged.shared];
     configuration.diagnostics.extend(judged.into_iter().flatten());
     for Read { file, name, fileset, mut diagnostics, .. } in read {
         match fileset.filter(|_| diagnostics.is_empty()) {
@@ -132,7 +133,7 @@ pub fn load(paths: &Paths, user: Uid) -> Configuration {
 pub fn effective(paths: &Paths, user: Uid, fileset: &Fileset) -> Option<String> {
     let host = HostFile::load(paths, user);
     let document = Arc::new(source::read(&fileset.file, host.trust).ok()?);
-    let own = reader::drop_in(&document);
+    let own = reader::drop_in(&document).ok()?;
     let (shared, _) = host.shared(&own);
     Some(show::effective(fileset, &Merged::new(&own, &shared, &host.built_in)))
 }
@@ -195,12 +196,14 @@ impl HostFile {
                 return read;
             }
         };
-        let own = reader::drop_in(&document);
+        let own = match reader::drop_in(&document) {
+            Ok(own) => own,
+            Err(errors) => {
+                read.diagnostics.extend(errors);
+                return read;
+            }
+        };
         read.diagnostics.extend(own.faults.clone());
-        if own.values.is_empty() && own.tables.is_empty() && !own.faults.is_empty() {
-            // Not TOML: what it leaves out is not known, and not worth complaining about.
-            return read;
-        }
         let (shared, faults) = self.shared(&own);
         read.diagnostics.extend(faults);
         let merged = Merged::new(&own, &shared, &self.built_in);

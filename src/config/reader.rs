@@ -15,6 +15,9 @@ use toml::de::{DeTable, DeValue};
 /// Transports that have a name and not yet a body.
 const PLANNED: [&str; 4] = ["exec", "kubernetes", "objects", "zfs"];
 
+/// So many errors of syntax are told one by one; a picture named .toml has a hundred thousand.
+const ENOUGH: usize = 20;
+
 /// Where a table stands, which decides what may be in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place<'n> {
@@ -35,23 +38,28 @@ fn parse(document: &Document) -> Result<DeTable<'_>, Vec<Diagnostic>> {
         Some(span) => document.cite(span, error.message()),
         None => Diagnostic::file(&document.path, error.message()),
     };
-    Err(errors.iter().map(cite).collect())
+    let mut shown: Vec<Diagnostic> = errors.iter().take(ENOUGH).map(cite).collect();
+    if errors.len() > ENOUGH {
+        let message = format!("is not TOML: there are {} more errors like these", errors.len() - ENOUGH);
+        shown.push(Diagnostic::file(&document.path, message));
+    }
+    Err(shown)
 }
 
-/// Reads a drop-in.
-pub fn drop_in(document: &Arc<Document>) -> Layer {
-    layer(document, Place::DropIn, Rank::Own)
+/// Reads a drop-in, or says what keeps it from being TOML: what such a file leaves out is not known, and not worth
+/// complaining about.
+pub fn drop_in(document: &Arc<Document>) -> Result<Layer, Vec<Diagnostic>> {
+    let table = parse(document)?;
+    let mut layer = Layer::new(document, Rank::Own);
+    fill(&mut layer, Place::DropIn, Table::Fileset, &table);
+    Ok(layer)
 }
 
 /// Reads one of our own layers, written as a drop-in is.
 pub fn built_in(document: &Arc<Document>) -> Layer {
-    layer(document, Place::DropIn, Rank::BuiltIn)
-}
-
-fn layer(document: &Arc<Document>, place: Place<'_>, rank: Rank) -> Layer {
-    let mut layer = Layer::new(document, rank);
+    let mut layer = Layer::new(document, Rank::BuiltIn);
     match parse(document) {
-        Ok(table) => fill(&mut layer, place, Table::Fileset, &table),
+        Ok(table) => fill(&mut layer, Place::DropIn, Table::Fileset, &table),
         Err(errors) => layer.faults = errors,
     }
     layer
@@ -171,9 +179,11 @@ fn fill(layer: &mut Layer, place: Place<'_>, kind: Table, table: &DeTable<'_>) {
         let known = keys::find(kind, name).filter(|known| !shared || known.is_shared());
         if inner == Some(Table::Rsync) || (kind == Table::Fileset && PLANNED.contains(&name)) {
             transports.push(key);
+            layer.has_strange_table |= inner.is_none();
         } else if let Some(known) = known {
             insert(layer, known.id(), key.span(), Some(Value::new(&document.text, value)));
         } else if inner.is_none() {
+            layer.has_strange_table |= value.get_ref().is_table();
             layer.faults.push(unknown(&document, place, kind, key, value.get_ref()));
         }
     }
