@@ -26,7 +26,7 @@ pub use diagnostic::Diagnostic;
 pub use fileset::{Fileset, Guard, Storage};
 pub use settings::{Log, Settings};
 
-use crate::fileset::name::Name;
+use crate::fileset::name::{Group, Name};
 use crate::host::paths::Paths;
 use built_in::BuiltIn;
 use document::Document;
@@ -106,21 +106,18 @@ pub fn load(paths: &Paths, user: Uid) -> Configuration {
     let judged = [host.judged.own, host.judged.fatal, host.judged.shared];
     configuration.diagnostics.extend(judged.into_iter().flatten());
     for Read { file, name, fileset, mut diagnostics, .. } in read {
-        match fileset.filter(|_| diagnostics.is_empty()) {
-            Some(fileset) => configuration.filesets.push(fileset),
-            None => {
-                diagnostics.sort();
-                diagnostics.dedup();
-                if diagnostics.is_empty() {
-                    diagnostics.push(Diagnostic::file(
-                        &file,
-                        "is invalid, and planb cannot say why: please report it",
-                    ));
-                }
-                configuration.diagnostics.extend(diagnostics.iter().cloned());
-                configuration.invalid.push(Invalid { name, file, diagnostics });
-            }
+        if let Some(fileset) = fileset.filter(|_| diagnostics.is_empty()) {
+            configuration.filesets.push(fileset);
+            continue;
         }
+        if diagnostics.is_empty() {
+            diagnostics
+                .push(Diagnostic::file(&file, "is invalid, and planb cannot say why: please report it"));
+        }
+        diagnostics.sort();
+        diagnostics.dedup();
+        configuration.diagnostics.extend(diagnostics.iter().cloned());
+        configuration.invalid.push(Invalid { name, file, diagnostics });
     }
     configuration.filesets.sort_by(|one, other| one.name.cmp(&other.name));
     configuration.diagnostics.sort();
@@ -185,7 +182,7 @@ impl HostFile {
         let file = drop_in.path.clone();
         let stem = file.file_stem().unwrap_or_default().to_string_lossy();
         let name = stem.parse::<Name>().map_err(|invalid| {
-            let message = format!("the file's name is the fileset's: {}", invalid.message);
+            let message = format!("a drop-in is named as its fileset: {}", invalid.message);
             diagnostics.push(Diagnostic::file(&file, message));
         });
         let mut read = Read { name: name.ok(), fileset: None, place: None, diagnostics, file };
@@ -224,6 +221,7 @@ impl HostFile {
         let (mut layers, mut faults) = (Vec::new(), Vec::new());
         if let Some(written) = own.get(&keys::GROUP)
             && let value::Data::Text { text: group, .. } = &written.value.data
+            && group.parse::<Group>().is_ok()
         {
             match self.written.groups.get(group) {
                 Some(group) => layers.push(&group.layer),

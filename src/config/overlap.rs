@@ -19,8 +19,10 @@ pub fn complaint(settings: &Settings, storage: &storage::Settings) -> Option<Str
     let anchored = Path::new("/").join(below);
     let is_included = settings.include.iter().any(|include| anchored.starts_with(include.as_str()));
     let is_excluded = settings.exclude.iter().any(|exclude| leaves_out(exclude, &anchored));
-    (is_included && !is_excluded)
-        .then(|| format!("its own storage, {}, is in there: add {anchored:?} to `exclude`", path.display()))
+    (is_included && !is_excluded).then(|| {
+        let (storage, exclude) = (path.display(), anchored.display());
+        format!("its own storage, {storage}, is in there: add \"{exclude}\" to `exclude`")
+    })
 }
 
 fn leaves_out(exclude: &Pattern, path: &Path) -> bool {

@@ -2,7 +2,7 @@
 
 use super::diagnostic::Diagnostic;
 use super::document::Document;
-use super::keys::{self, KEYS, Table};
+use super::keys::{self, AnyKey, KEYS, Table};
 use super::suggest::nearest;
 use super::value::Value;
 use super::written::{Host, Layer, Named, Rank, Written};
@@ -35,12 +35,17 @@ fn parse(document: &Document) -> Result<DeTable<'_>, Vec<Diagnostic>> {
         return Ok(table.into_inner());
     }
     let cite = |error: &toml::de::Error| match error.span() {
+        Some(span) if error.message() == "duplicate key" => {
+            let key = document.text.get(span.clone()).unwrap_or_default();
+            document.cite(span, format!("`{key}` is written twice"))
+        }
         Some(span) => document.cite(span, error.message()),
         None => Diagnostic::file(&document.path, error.message()),
     };
     let mut shown: Vec<Diagnostic> = errors.iter().take(ENOUGH).map(cite).collect();
     if errors.len() > ENOUGH {
-        let message = format!("is not TOML: there are {} more errors like these", errors.len() - ENOUGH);
+        let message =
+            format!("is not TOML: {} errors more than the {ENOUGH} shown here", errors.len() - ENOUGH);
         shown.push(Diagnostic::file(&document.path, message));
     }
     Err(shown)
@@ -114,7 +119,7 @@ pub fn host(document: &Arc<Document>) -> Host {
                 }
                 // A whole table that nobody knows may be a misspelt [defaults]; a lone key is no fileset's business.
                 None if value.is_table() => {
-                    host.fatal.push(unknown(document, Place::Top, Table::Host, key, value))
+                    host.fatal.push(unknown(document, Place::Top, Table::Host, key, value));
                 }
                 None => host.top.faults.push(unknown(document, Place::Top, Table::Host, key, value)),
             },
@@ -168,12 +173,13 @@ fn fill(layer: &mut Layer, place: Place<'_>, kind: Table, table: &DeTable<'_>) {
             _ => None,
         };
         if let Some(inner) = inner {
-            layer.tables.insert(inner, header(&document, key, value));
-            match value.get_ref() {
-                DeValue::Table(table) => fill(layer, place, inner, table),
-                _ => layer
-                    .faults
-                    .push(document.cite(key.span(), format!("`{name}` is a table: write [{name}]"))),
+            if let DeValue::Table(table) = value.get_ref() {
+                layer.tables.insert(inner, header(&document, key, value));
+                fill(layer, place, inner, table);
+            } else {
+                layer.has_strange_table |= inner == Table::Rsync;
+                let message = format!("`{name}` is a table: write [{name}]");
+                layer.faults.push(document.cite(key.span(), message));
             }
         }
         let known = keys::find(kind, name).filter(|known| !shared || known.is_shared());
@@ -238,6 +244,8 @@ fn unknown(
         format!("`{name}` {home}")
     } else if table == Table::Host && matches!(name, "rsync" | "guard") {
         format!("[{name}] belongs in a drop-in, or for all of them in [defaults.{name}]")
+    } else if table != Table::Host && matches!(name, "defaults" | "group" | "storage") {
+        format!("[{name}] belongs in planb.toml")
     } else if let Some(meant) = nearest(name, keys::names(table, shared_only).chain(tables.iter().copied())) {
         let meant = if value.is_table() { format!("[{meant}]") } else { format!("`{meant}`") };
         format!("unknown {written}: did you mean {meant}?")
@@ -252,7 +260,7 @@ fn unknown(
 
 /// Where a key that stands in the wrong place would be right, seen from there.
 fn home(place: Place<'_>, table: Table, (right, name): (Table, &str)) -> String {
-    let shared = keys::find(right, name).is_some_and(|key| key.is_shared());
+    let shared = keys::find(right, name).is_some_and(AnyKey::is_shared);
     let prefix = match place {
         Place::Defaults => "defaults.".to_owned(),
         Place::Group(group) => format!("group.{group}."),
