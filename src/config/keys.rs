@@ -222,11 +222,14 @@ pub fn names(table: Table, shared_only: bool) -> impl Iterator<Item = &'static s
 }
 
 fn hours(value: &Value, zones: &Zones) -> Read<BlacklistHours> {
-    if matches!(value.data, value::Data::List(_)) {
-        let all: Vec<BlacklistHours> = words(value, zones)?;
-        return Ok(all.iter().fold(BlacklistHours::default(), BlacklistHours::union));
+    if !matches!(value.data, value::Data::List(_)) {
+        return word(value, zones);
     }
-    word(value, zones)
+    let all: Vec<BlacklistHours> = words(value, zones)?;
+    let union = all.iter().fold(BlacklistHours::default(), BlacklistHours::union);
+    // Each may leave hours that another takes.
+    union.check().map_err(|invalid| vec![value.fault(&invalid)])?;
+    Ok(union)
 }
 
 fn zone(value: &Value, zones: &Zones) -> Read<Zone> {
