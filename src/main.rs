@@ -1,4 +1,4 @@
-//! PlanB pulls the files of many hosts onto one backup host and keeps their history as snapshots.
+//! Pulls the files of many hosts onto one backup host and keeps their history as snapshots.
 //!
 //! The rooms, outermost first; imports go down this list only.
 

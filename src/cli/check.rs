@@ -33,19 +33,28 @@ impl Check {
         }
         let found = self.found(&configuration, paths);
         // One write for all: a thousand small ones are slow on a terminal.
-        let text: String = found.iter().map(|diagnostic| format!("{diagnostic}\n")).collect();
+        let mut text: String = found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        if !text.is_empty() {
+            text.push('\n');
+        }
         let _ = std::io::stderr().write_all(text.as_bytes());
         let errors = found.iter().filter(|diagnostic| diagnostic.is_error()).count();
+        let checked = if self.filesets.is_empty() {
+            configuration.filesets.len() + configuration.invalid.len()
+        } else {
+            self.filesets.len()
+        };
+        if errors > 0 {
+            let invalid = match self.filesets.as_slice() {
+                [] => configuration.invalid.len(),
+                names => names.iter().filter(|name| configuration.invalid(name).is_some()).count(),
+            };
+            say(format_args!(
+                "planb: {}; invalid filesets: {invalid} of {checked}",
+                counted(errors, "error")
+            ));
+        }
         if errors + unknown > 0 {
-            if errors > 0 {
-                let all = configuration.filesets.len() + configuration.invalid.len();
-                let invalid = configuration.invalid.len();
-                say(format_args!(
-                    "planb: {}; {invalid} of {} invalid",
-                    counted(errors, "error"),
-                    if all == 1 { "1 fileset is".into() } else { format!("{all} filesets are") },
-                ));
-            }
             return Ok(Exit::Usage);
         }
         let mut out = std::io::stdout().lock();
@@ -53,8 +62,6 @@ impl Check {
             let text = config::effective(paths, user, fileset);
             out.write_all(text.unwrap_or_default().as_bytes())?;
         } else {
-            let checked =
-                if self.filesets.is_empty() { configuration.filesets.len() } else { self.filesets.len() };
             let valid = if checked == 1 { "valid" } else { "all valid" };
             writeln!(out, "{}, {valid}", counted(checked, "fileset"))?;
         }

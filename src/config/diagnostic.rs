@@ -92,7 +92,7 @@ impl Place {
             .map(|(at, c)| {
                 let at = line_start + at;
                 let (shown, width) = shown_char(c);
-                Piece { shown, width, marked: at >= start && at < span.end }
+                Piece { shown, width, marked: at >= start && at < span.end.max(start + 1) }
             })
             .collect();
         let (cited, carets) = clip(&pieces, text[line_start..start].chars().count());
@@ -195,6 +195,7 @@ mod tests {
 
     #[test]
     fn ends_of_lines_and_files_are_places_too() {
+        assert_eq!(lines("ab = 1", 1..1), (1, 2, "ab = 1".into(), " ^".into()));
         assert_eq!(lines("a = \r\n", 4..4), (1, 5, "a = ".into(), "    ^".into()));
         assert_eq!(lines("a", 1..1), (1, 2, "a".into(), " ^".into()));
         assert_eq!(lines("", 0..0), (1, 1, String::new(), "^".into()));

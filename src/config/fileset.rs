@@ -3,9 +3,10 @@
 use super::diagnostic::Diagnostic;
 use super::keys::{self, Table};
 use super::merged::Merged;
+use super::overlap;
 use super::rsync;
 use super::settings::Judged;
-use super::suggest::nearest;
+use super::suggest::{nearest, one_of};
 use super::zones::Zones;
 use crate::fileset::hours::BlacklistHours;
 use crate::fileset::name::{DatasetName, Group, Name, StorageName, Tag};
@@ -111,12 +112,11 @@ fn valid(
         Some(_) => merged.get(&keys::TIMEZONE, zones, faults),
         None => Some(zones.local()),
     };
-    let schedule = match merged.find(&keys::SCHEDULE) {
-        Some(_) => merged.get(&keys::SCHEDULE, zones, faults),
-        None => {
-            let finest = retain.as_ref().and_then(Retention::finest);
-            Some(Schedule::Every(finest.unwrap_or(Period::Day)))
-        }
+    let schedule = if merged.find(&keys::SCHEDULE).is_some() {
+        merged.get(&keys::SCHEDULE, zones, faults)
+    } else {
+        let finest = retain.as_ref().and_then(Retention::finest);
+        Some(Schedule::Every(finest.unwrap_or(Period::Day)))
     };
     if let (Some(schedule), Some(hours), Some(zone)) = (&schedule, &blacklist_hours, &timezone)
         && let Err(invalid) = schedule.check(hours, zone)
@@ -134,13 +134,18 @@ fn valid(
     let transport = if merged.own.tables.contains_key(&Table::Rsync) {
         rsync::judge(merged, zones, faults).map(Transport::Rsync)
     } else {
-        if merged.own.faults.is_empty() {
+        if !merged.own.has_strange_table {
             let message = "no transport: add an [rsync] table with what to back up, for example\n\
                            [rsync]\nhost = \"web1.acme.example\"\ninclude = [\"/etc\", \"/home\"]";
             faults.push(Diagnostic::file(&merged.own.document.path, message));
         }
         None
     };
+    if let (Some(Transport::Rsync(settings)), Some(storage)) = (&transport, &storage)
+        && let Some(message) = overlap::complaint(settings, &storage.settings)
+    {
+        faults.push(merged.blame(&keys::INCLUDE, message));
+    }
     Some(Fileset {
         name: name.clone(),
         file: merged.own.document.path.clone(),
@@ -168,6 +173,10 @@ fn storage(
     zones: &Zones,
     faults: &mut Vec<Diagnostic>,
 ) -> Option<Storage> {
+    if !host.fatal.is_empty() {
+        // What storages there are is unknown.
+        return None;
+    }
     let all = || host.storages.keys().map(String::as_str);
     let name = match merged.find(&keys::STORAGE) {
         Some(_) => merged.get(&keys::STORAGE, zones, faults)?.to_string(),
@@ -179,7 +188,7 @@ fn storage(
         None => {
             let message = format!(
                 "there are several storages: write storage = {}, here or in [defaults]",
-                all().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" or ")
+                one_of(all())
             );
             faults.push(Diagnostic::file(&merged.own.document.path, message));
             return None;

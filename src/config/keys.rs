@@ -20,6 +20,7 @@ use crate::transport::rsync::words::{
     DaemonSource, Flag, Host, Jump, Pattern, RemoteProgram, SourcePath, SshOption, User,
 };
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// The kinds of table a key can stand in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -221,11 +222,14 @@ pub fn names(table: Table, shared_only: bool) -> impl Iterator<Item = &'static s
 }
 
 fn hours(value: &Value, zones: &Zones) -> Read<BlacklistHours> {
-    if matches!(value.data, value::Data::List(_)) {
-        let all: Vec<BlacklistHours> = words(value, zones)?;
-        return Ok(all.iter().fold(BlacklistHours::default(), BlacklistHours::union));
+    if !matches!(value.data, value::Data::List(_)) {
+        return word(value, zones);
     }
-    word(value, zones)
+    let all: Vec<BlacklistHours> = words(value, zones)?;
+    let union = all.iter().fold(BlacklistHours::default(), BlacklistHours::union);
+    // Each may leave hours that another takes.
+    union.check().map_err(|invalid| vec![value.fault(&invalid)])?;
+    Ok(union)
 }
 
 fn zone(value: &Value, zones: &Zones) -> Read<Zone> {
@@ -242,23 +246,28 @@ fn bwlimit(value: &Value, zones: &Zones) -> Read<Option<Size>> {
     Ok(limit)
 }
 
+/// A pattern that begins at the source.
+struct Include(Pattern);
+
+impl FromStr for Include {
+    type Err = Invalid;
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let pattern: Pattern = text.parse()?;
+        if !text.starts_with('/') {
+            return Err(Invalid::new(format!(
+                "an include begins with '/', at the source: write \"/{text}\""
+            )));
+        }
+        Ok(Self(pattern))
+    }
+}
+
 fn includes(value: &Value, zones: &Zones) -> Read<Vec<Pattern>> {
-    let patterns: Vec<Pattern> = words(value, zones)?;
-    let value::Data::List(items) = &value.data else { return Ok(patterns) };
-    if items.is_empty() {
+    let patterns: Vec<Include> = words(value, zones)?;
+    if patterns.is_empty() {
         let message =
             "nothing is included: name what is backed up, as in [\"/etc\", \"/home\"], or all of it: [\"/\"]";
         return Err(vec![value.fault(&Invalid::new(message))]);
     }
-    let faults: Vec<Fault> = items
-        .iter()
-        .zip(&patterns)
-        .filter(|(_, pattern)| !pattern.as_str().starts_with('/'))
-        .map(|(item, pattern)| {
-            let message =
-                format!("an include begins with '/', at the source: write \"/{}\"", pattern.as_str());
-            item.fault(&Invalid::new(message))
-        })
-        .collect();
-    if faults.is_empty() { Ok(patterns) } else { Err(faults) }
+    Ok(patterns.into_iter().map(|Include(pattern)| pattern).collect())
 }

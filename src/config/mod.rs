@@ -11,6 +11,7 @@ mod document;
 mod fileset;
 mod keys;
 mod merged;
+mod overlap;
 mod reader;
 mod rsync;
 mod settings;
@@ -25,7 +26,7 @@ pub use diagnostic::Diagnostic;
 pub use fileset::{Fileset, Guard, Storage};
 pub use settings::{Log, Settings};
 
-use crate::fileset::name::Name;
+use crate::fileset::name::{Group, Name};
 use crate::host::paths::Paths;
 use built_in::BuiltIn;
 use document::Document;
@@ -102,24 +103,21 @@ pub fn load(paths: &Paths, user: Uid) -> Configuration {
         invalid: Vec::new(),
         diagnostics,
     };
-    let judged = [host.judged.own, host.judged.fatal, host.judged.unused];
+    let judged = [host.judged.own, host.judged.fatal, host.judged.shared];
     configuration.diagnostics.extend(judged.into_iter().flatten());
     for Read { file, name, fileset, mut diagnostics, .. } in read {
-        match fileset.filter(|_| diagnostics.is_empty()) {
-            Some(fileset) => configuration.filesets.push(fileset),
-            None => {
-                diagnostics.sort();
-                diagnostics.dedup();
-                if diagnostics.is_empty() {
-                    diagnostics.push(Diagnostic::file(
-                        &file,
-                        "is invalid, and planb cannot say why: please report it",
-                    ));
-                }
-                configuration.diagnostics.extend(diagnostics.iter().cloned());
-                configuration.invalid.push(Invalid { name, file, diagnostics });
-            }
+        if let Some(fileset) = fileset.filter(|_| diagnostics.is_empty()) {
+            configuration.filesets.push(fileset);
+            continue;
         }
+        if diagnostics.is_empty() {
+            diagnostics
+                .push(Diagnostic::file(&file, "is invalid, and planb cannot say why: please report it"));
+        }
+        diagnostics.sort();
+        diagnostics.dedup();
+        configuration.diagnostics.extend(diagnostics.iter().cloned());
+        configuration.invalid.push(Invalid { name, file, diagnostics });
     }
     configuration.filesets.sort_by(|one, other| one.name.cmp(&other.name));
     configuration.diagnostics.sort();
@@ -132,7 +130,7 @@ pub fn load(paths: &Paths, user: Uid) -> Configuration {
 pub fn effective(paths: &Paths, user: Uid, fileset: &Fileset) -> Option<String> {
     let host = HostFile::load(paths, user);
     let document = Arc::new(source::read(&fileset.file, host.trust).ok()?);
-    let own = reader::drop_in(&document);
+    let own = reader::drop_in(&document).ok()?;
     let (shared, _) = host.shared(&own);
     Some(show::effective(fileset, &Merged::new(&own, &shared, &host.built_in)))
 }
@@ -184,7 +182,7 @@ impl HostFile {
         let file = drop_in.path.clone();
         let stem = file.file_stem().unwrap_or_default().to_string_lossy();
         let name = stem.parse::<Name>().map_err(|invalid| {
-            let message = format!("the file's name is the fileset's: {}", invalid.message);
+            let message = format!("a drop-in is named as its fileset: {}", invalid.message);
             diagnostics.push(Diagnostic::file(&file, message));
         });
         let mut read = Read { name: name.ok(), fileset: None, place: None, diagnostics, file };
@@ -195,12 +193,14 @@ impl HostFile {
                 return read;
             }
         };
-        let own = reader::drop_in(&document);
+        let own = match reader::drop_in(&document) {
+            Ok(own) => own,
+            Err(errors) => {
+                read.diagnostics.extend(errors);
+                return read;
+            }
+        };
         read.diagnostics.extend(own.faults.clone());
-        if own.values.is_empty() && own.tables.is_empty() && !own.faults.is_empty() {
-            // Not TOML: what it leaves out is not known, and not worth complaining about.
-            return read;
-        }
         let (shared, faults) = self.shared(&own);
         read.diagnostics.extend(faults);
         let merged = Merged::new(&own, &shared, &self.built_in);
@@ -221,6 +221,7 @@ impl HostFile {
         let (mut layers, mut faults) = (Vec::new(), Vec::new());
         if let Some(written) = own.get(&keys::GROUP)
             && let value::Data::Text { text: group, .. } = &written.value.data
+            && group.parse::<Group>().is_ok()
         {
             match self.written.groups.get(group) {
                 Some(group) => layers.push(&group.layer),

@@ -2,7 +2,7 @@
 
 use super::diagnostic::Diagnostic;
 use super::document::Document;
-use super::keys::{self, KEYS, Table};
+use super::keys::{self, AnyKey, KEYS, Table};
 use super::suggest::nearest;
 use super::value::Value;
 use super::written::{Host, Layer, Named, Rank, Written};
@@ -14,6 +14,9 @@ use toml::de::{DeTable, DeValue};
 
 /// Transports that have a name and not yet a body.
 const PLANNED: [&str; 4] = ["exec", "kubernetes", "objects", "zfs"];
+
+/// So many errors of syntax are told one by one; a picture named .toml has a hundred thousand.
+const ENOUGH: usize = 20;
 
 /// Where a table stands, which decides what may be in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,26 +35,36 @@ fn parse(document: &Document) -> Result<DeTable<'_>, Vec<Diagnostic>> {
         return Ok(table.into_inner());
     }
     let cite = |error: &toml::de::Error| match error.span() {
+        Some(span) if error.message() == "duplicate key" => {
+            let key = document.text.get(span.clone()).unwrap_or_default();
+            document.cite(span, format!("`{key}` is written twice"))
+        }
         Some(span) => document.cite(span, error.message()),
         None => Diagnostic::file(&document.path, error.message()),
     };
-    Err(errors.iter().map(cite).collect())
+    let mut shown: Vec<Diagnostic> = errors.iter().take(ENOUGH).map(cite).collect();
+    if errors.len() > ENOUGH {
+        let message =
+            format!("is not TOML: {} errors more than the {ENOUGH} shown here", errors.len() - ENOUGH);
+        shown.push(Diagnostic::file(&document.path, message));
+    }
+    Err(shown)
 }
 
-/// Reads a drop-in.
-pub fn drop_in(document: &Arc<Document>) -> Layer {
-    layer(document, Place::DropIn, Rank::Own)
+/// Reads a drop-in, or says what keeps it from being TOML: what such a file leaves out is not known, and not worth
+/// complaining about.
+pub fn drop_in(document: &Arc<Document>) -> Result<Layer, Vec<Diagnostic>> {
+    let table = parse(document)?;
+    let mut layer = Layer::new(document, Rank::Own);
+    fill(&mut layer, Place::DropIn, Table::Fileset, &table);
+    Ok(layer)
 }
 
 /// Reads one of our own layers, written as a drop-in is.
 pub fn built_in(document: &Arc<Document>) -> Layer {
-    layer(document, Place::DropIn, Rank::BuiltIn)
-}
-
-fn layer(document: &Arc<Document>, place: Place<'_>, rank: Rank) -> Layer {
-    let mut layer = Layer::new(document, rank);
+    let mut layer = Layer::new(document, Rank::BuiltIn);
     match parse(document) {
-        Ok(table) => fill(&mut layer, place, Table::Fileset, &table),
+        Ok(table) => fill(&mut layer, Place::DropIn, Table::Fileset, &table),
         Err(errors) => layer.faults = errors,
     }
     layer
@@ -106,7 +119,7 @@ pub fn host(document: &Arc<Document>) -> Host {
                 }
                 // A whole table that nobody knows may be a misspelt [defaults]; a lone key is no fileset's business.
                 None if value.is_table() => {
-                    host.fatal.push(unknown(document, Place::Top, Table::Host, key, value))
+                    host.fatal.push(unknown(document, Place::Top, Table::Host, key, value));
                 }
                 None => host.top.faults.push(unknown(document, Place::Top, Table::Host, key, value)),
             },
@@ -160,20 +173,23 @@ fn fill(layer: &mut Layer, place: Place<'_>, kind: Table, table: &DeTable<'_>) {
             _ => None,
         };
         if let Some(inner) = inner {
-            layer.tables.insert(inner, header(&document, key, value));
-            match value.get_ref() {
-                DeValue::Table(table) => fill(layer, place, inner, table),
-                _ => layer
-                    .faults
-                    .push(document.cite(key.span(), format!("`{name}` is a table: write [{name}]"))),
+            if let DeValue::Table(table) = value.get_ref() {
+                layer.tables.insert(inner, header(&document, key, value));
+                fill(layer, place, inner, table);
+            } else {
+                layer.has_strange_table |= inner == Table::Rsync;
+                let message = format!("`{name}` is a table: write [{name}]");
+                layer.faults.push(document.cite(key.span(), message));
             }
         }
         let known = keys::find(kind, name).filter(|known| !shared || known.is_shared());
         if inner == Some(Table::Rsync) || (kind == Table::Fileset && PLANNED.contains(&name)) {
             transports.push(key);
+            layer.has_strange_table |= inner.is_none();
         } else if let Some(known) = known {
             insert(layer, known.id(), key.span(), Some(Value::new(&document.text, value)));
         } else if inner.is_none() {
+            layer.has_strange_table |= value.get_ref().is_table();
             layer.faults.push(unknown(&document, place, kind, key, value.get_ref()));
         }
     }
@@ -228,6 +244,8 @@ fn unknown(
         format!("`{name}` {home}")
     } else if table == Table::Host && matches!(name, "rsync" | "guard") {
         format!("[{name}] belongs in a drop-in, or for all of them in [defaults.{name}]")
+    } else if table != Table::Host && matches!(name, "defaults" | "group" | "storage") {
+        format!("[{name}] belongs in planb.toml")
     } else if let Some(meant) = nearest(name, keys::names(table, shared_only).chain(tables.iter().copied())) {
         let meant = if value.is_table() { format!("[{meant}]") } else { format!("`{meant}`") };
         format!("unknown {written}: did you mean {meant}?")
@@ -242,7 +260,7 @@ fn unknown(
 
 /// Where a key that stands in the wrong place would be right, seen from there.
 fn home(place: Place<'_>, table: Table, (right, name): (Table, &str)) -> String {
-    let shared = keys::find(right, name).is_some_and(|key| key.is_shared());
+    let shared = keys::find(right, name).is_some_and(AnyKey::is_shared);
     let prefix = match place {
         Place::Defaults => "defaults.".to_owned(),
         Place::Group(group) => format!("group.{group}."),

@@ -65,8 +65,8 @@ pub struct Judged {
     pub fatal: Vec<Diagnostic>,
     /// All storages that are written, each with its settings or with what is wrong with it.
     pub storages: BTreeMap<String, Result<storage::Settings, Vec<Diagnostic>>>,
-    /// What is wrong in a table of defaults without being used: cited all the same.
-    pub unused: Vec<Diagnostic>,
+    /// What is wrong in a storage, a group or the defaults. Each costs those who use it, and is told even if nobody does.
+    pub shared: Vec<Diagnostic>,
 }
 
 /// Judges what planb.toml says.
@@ -86,9 +86,9 @@ pub fn judge(host: &Host, zones: &Zones) -> Judged {
 
     let mut judged = Judged { fatal: host.fatal.clone(), ..Judged::default() };
     let mut paths: BTreeMap<PathBuf, &str> = BTreeMap::new();
-    let mut valid = BTreeMap::new();
+    let (mut valid, mut mistakes) = (BTreeMap::new(), Vec::new());
     for (name, written) in &host.storages {
-        let mut result = storage(name, written, zones);
+        let mut result = storage(name, written, zones, &mut mistakes);
         if let Ok((_, storage::Settings::Directory { path })) = &result
             && let Some(other) = paths.insert(path.clone(), name)
         {
@@ -96,7 +96,9 @@ pub fn judge(host: &Host, zones: &Zones) -> Judged {
                 format!("storage `{name}` has the path of storage `{other}`: one place, one storage");
             let place =
                 written.layer.get(&keys::PATH).map_or(written.name.clone(), |at| at.value.span.clone());
-            result = Err(vec![written.layer.document.cite(place, message)]);
+            let mistake = written.layer.document.cite(place, message);
+            mistakes.push(mistake.clone());
+            result = Err(vec![mistake]);
         }
         judged.storages.insert(
             name.clone(),
@@ -114,11 +116,12 @@ pub fn judge(host: &Host, zones: &Zones) -> Judged {
     judged.settings = Settings { slots, slots_per_source, log, storages: valid };
     judged.own = own;
     let shared = host.groups.values().map(|group| &group.layer).chain([&host.defaults]);
-    judged.unused = shared.flat_map(|layer| unused(layer, zones)).collect();
+    judged.shared = shared.flat_map(|layer| all_faults(layer, zones)).chain(mistakes).collect();
     judged
 }
 
-fn unused(layer: &Layer, zones: &Zones) -> Vec<Diagnostic> {
+/// Those of every value, used or not.
+fn all_faults(layer: &Layer, zones: &Zones) -> Vec<Diagnostic> {
     let values = layer.values.iter().filter_map(|(&(table, name), written)| {
         keys::find(table, name).map(|key| key.check(layer, &written.value, zones))
     });
@@ -130,11 +133,13 @@ fn read<T>(layer: &Layer, key: &keys::Key<T>, zones: &Zones, faults: &mut Vec<Di
     key.read(layer, &written.value, zones).map_err(|found| faults.extend(found)).ok()
 }
 
-/// One `[storage.NAME]`.
+/// One `[storage.NAME]`. What is wrong with it goes to `mistakes`; a type that this version does not know is none as
+/// long as nobody uses it.
 fn storage(
     name: &str,
     Named { name: at, layer }: &Named,
     zones: &Zones,
+    mistakes: &mut Vec<Diagnostic>,
 ) -> Result<(StorageName, storage::Settings), Vec<Diagnostic>> {
     let mut faults = layer.faults.clone();
     let cite = |message: String| layer.document.cite(at.clone(), message);
@@ -154,16 +159,15 @@ fn storage(
                 faults.push(layer.document.cite(parent.key.clone(), message));
             }
         }
-        Some(StorageType::Zfs | StorageType::Btrfs) => {
-            if let Some(written) = layer.get(&keys::TYPE)
-                && let Data::Text { text, .. } = &written.value.data
-            {
-                let message =
-                    format!("storage type {text:?} is not supported by this version: use \"directory\"");
-                faults.push(layer.document.cite(written.value.span.clone(), message));
-            }
-        }
-        None => {}
+        Some(StorageType::Zfs | StorageType::Btrfs) | None => {}
+    }
+    mistakes.extend(faults.clone());
+    if let Some(StorageType::Zfs | StorageType::Btrfs) = kind
+        && let Some(written) = layer.get(&keys::TYPE)
+        && let Data::Text { text, .. } = &written.value.data
+    {
+        let message = format!("storage type {text:?} is not supported by this version: use \"directory\"");
+        faults.push(layer.document.cite(written.value.span.clone(), message));
     }
     match (name, path) {
         (Some(name), Some(path)) if faults.is_empty() => Ok((name, storage::Settings::Directory { path })),

@@ -42,13 +42,8 @@ pub fn drop_ins(directories: &[PathBuf], trust: Trust) -> (Vec<DropIn>, Vec<Diag
     let mut found: BTreeMap<OsString, Option<DropIn>> = BTreeMap::new();
     let (mut doubts, mut warnings) = (Vec::new(), Vec::new());
     for directory in directories {
-        let names = match list(directory, trust) {
-            Ok(names) => names,
-            Err((names, doubt)) => {
-                doubts.push(doubt);
-                names
-            }
-        };
+        let (names, doubt) = list(directory, trust);
+        doubts.extend(doubt);
         for name in names {
             let path = directory.join(&name);
             match classify(&name) {
@@ -94,23 +89,15 @@ fn classify(name: &OsString) -> FileName {
     }
 }
 
-/// The names in a directory; none where it does not exist. With what is wrong with it, if anything is.
-fn list(directory: &Path, trust: Trust) -> Result<Vec<OsString>, (Vec<OsString>, Diagnostic)> {
-    let unreadable =
-        |e: &io::Error| (Vec::new(), Diagnostic::file(directory, format!("cannot be read: {}", reason(e))));
-    let entries = match fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(directory).is_err() => {
-            return Ok(Vec::new());
-        }
-        Err(e) => return Err(unreadable(&e)),
-    };
-    let names: io::Result<Vec<OsString>> =
-        entries.map(|entry| entry.map(|entry| entry.file_name())).collect();
-    let names = names.map_err(|e| unreadable(&e))?;
-    match trusted_directory(directory, trust) {
-        Ok(()) => Ok(names),
-        Err(doubt) => Err((names, doubt)),
+/// The names in a directory, none where it does not exist, and what is wrong with it if anything is.
+fn list(directory: &Path, trust: Trust) -> (Vec<OsString>, Option<Diagnostic>) {
+    let is_missing = || fs::symlink_metadata(directory).is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
+    let names = fs::read_dir(directory)
+        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.file_name())).collect());
+    match names {
+        Ok(names) => (names, trusted_directory(directory, trust).err()),
+        Err(_) if is_missing() => (Vec::new(), None),
+        Err(e) => (Vec::new(), Some(Diagnostic::file(directory, format!("cannot be read: {}", reason(&e))))),
     }
 }
 
@@ -246,4 +233,41 @@ fn reason(e: &io::Error) -> String {
     let text = e.raw_os_error().map_or_else(|| e.to_string(), |code| Errno::from_raw(code).desc().to_owned());
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::unistd::geteuid;
+
+    #[test]
+    fn a_file_of_somebody_else_is_refused() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("web1.toml");
+        fs::write(&path, "").expect("a file");
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).expect("a mode");
+        let somebody = Uid::from_raw(65534);
+        // Root gives the file away; anybody else has one that is not root's.
+        let owner = if geteuid().is_root() {
+            std::os::unix::fs::chown(&path, Some(somebody.as_raw()), None).expect("root can");
+            somebody
+        } else {
+            geteuid()
+        };
+        let refused = read(&path, Trust { user: None }).expect_err("not root's");
+        assert!(
+            refused.to_string().contains(&format!("belongs to user {owner}, not to root: run `chown root "))
+        );
+        let other = Uid::from_raw(4242);
+        let refused = read(&path, Trust { user: Some(other) }).expect_err("not theirs");
+        assert!(refused.to_string().contains("not to root or user 4242"), "{refused}");
+        read(&path, Trust { user: Some(owner) }).expect("their own");
+    }
+
+    #[test]
+    fn a_file_that_grows_while_it_is_read_does_not_fill_memory() {
+        let said =
+            bounded(File::open("/dev/zero").expect("a device"), 0).expect("readable").expect_err("too big");
+        assert!(said.contains("at most 1 MiB"), "{said}");
+    }
 }

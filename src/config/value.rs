@@ -1,5 +1,6 @@
 //! One written value with its place, and the ways to read it as a word of its own type.
 
+use super::suggest::one_of;
 use super::zones::Zones;
 use crate::fileset::invalid::Invalid;
 use crate::fileset::quantity::Span;
@@ -56,7 +57,7 @@ impl Value {
                 Data::Text { text: text.clone().into_owned(), start }
             }
             DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
-                .map_or(Data::Other("such a number"), Data::Number),
+                .map_or(Data::Other("so large a number"), Data::Number),
             DeValue::Boolean(flag) => Data::Flag(*flag),
             DeValue::Array(items)
                 if items.iter().all(|item| item.get_ref().is_table()) && !items.is_empty() =>
@@ -129,7 +130,10 @@ pub fn words<T: FromStr<Err = Invalid>>(value: &Value, zones: &Zones) -> Read<Ve
     for item in value.list()? {
         match word(item, zones) {
             Ok(word) => good.push(word),
-            Err(found) => faults.extend(found),
+            Err(found) => faults.extend(found.into_iter().map(|fault| match fault {
+                Fault::Shape { span, found, .. } => Fault::Shape { span, wanted: "a list of text", found },
+                fault @ Fault::Word { .. } => fault,
+            })),
         }
     }
     if faults.is_empty() { Ok(good) } else { Err(faults) }
@@ -162,8 +166,7 @@ pub fn choice<T: Copy>(value: &Value, choices: &[(&str, T)]) -> Read<T> {
     if let Some((_, choice)) = choices.iter().find(|(word, _)| *word == text) {
         return Ok(*choice);
     }
-    let all: Vec<String> = choices.iter().map(|(word, _)| format!("{word:?}")).collect();
-    value.wrong(format!("{text:?} is not known here: use {}", all.join(" or ")))
+    value.wrong(format!("{text:?} is not known here: use {}", one_of(choices.iter().map(|(word, _)| *word))))
 }
 
 /// A length of time of at least `least`.

@@ -16,6 +16,8 @@ pub struct Layer {
     pub values: BTreeMap<(Table, &'static str), Written>,
     /// The tables that are there, with their headers' bytes.
     pub tables: BTreeMap<Table, Range<usize>>,
+    /// Whether there is a table that we do not know: perhaps what was meant to be the transport.
+    pub has_strange_table: bool,
     /// What is wrong with the layer as such, whatever is used of it: keys nobody knows, a table that is none.
     pub faults: Vec<Diagnostic>,
 }
@@ -46,6 +48,7 @@ impl Layer {
             rank,
             values: BTreeMap::new(),
             tables: BTreeMap::new(),
+            has_strange_table: false,
             faults: Vec::new(),
         }
     }
