@@ -79,15 +79,20 @@ impl Field {
         if parts == [Part { start: 0, stop: Some(23), step: 1 }] { Self::ANY } else { Self { parts } }
     }
 
-    /// Gives repetitions without an end the last number before `limit` they reach; whether there were any.
+    /// Gives repetitions without an end that step over `limit`, not onto it, the last number they reach below; whether
+    /// there were any.
     pub fn close(&mut self, limit: u32) -> bool {
-        let mut open = false;
-        for part in self.parts.iter_mut().filter(|part| part.step > 0 && part.stop.is_none()) {
-            part.stop = Some(limit - 1 - (limit - 1 - part.start) % part.step);
-            open = true;
+        let open = |part: &&mut Part| part.step > 0 && part.stop.is_none();
+        let mut closed = false;
+        for part in self.parts.iter_mut().filter(open) {
+            let past = (limit - part.start) % part.step;
+            if past != 0 {
+                part.stop = Some(limit - past);
+                closed = true;
+            }
         }
         *self = Self::new(std::mem::take(&mut self.parts));
-        open
+        closed
     }
 
     /// The first number from `from` to `last` that matches.

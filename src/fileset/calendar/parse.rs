@@ -36,9 +36,11 @@ pub fn parse(text: &str) -> Result<Calendar, Invalid> {
     } else if !calendar.shorthand(rest) {
         Reader { text: rest, at: 0 }.read(&mut calendar)?;
     }
-    // [seen] systemd 252 and 257 step past the end of the day with "0/7", and on the day before summer time begins give
-    // up with "Infinite loop in calendar calculation": that timer is dead from then on. With an end it is sound.
-    if calendar.hour.close(24) {
+    // [seen] Where a repetition without an end steps over the end of the day or year ("0/7:00"), systemd 252 and 257 give
+    // up with "Infinite loop in calendar calculation" when summer time begins there: from then on that timer is dead.
+    // With an end it is sound.
+    let (hours, months) = (calendar.hour.close(24), calendar.month.close(13));
+    if hours || months {
         calendar.text = calendar.to_string();
     }
     Ok(calendar)
