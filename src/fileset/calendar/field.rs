@@ -35,6 +35,16 @@ impl Part {
         self.stop.is_none_or(|stop| number <= stop).then_some(number)
     }
 
+    /// This repetition as far as it goes up to `last`.
+    pub fn until(self, last: u32) -> Self {
+        Self { stop: Some(last - (last - self.start) % self.step), ..self }
+    }
+
+    /// This repetition of days counted from the month's end, as far as it goes: to the last day, or just before.
+    pub fn until_month_end(self) -> Self {
+        Self { start: 1 + (self.start - 1) % self.step, stop: Some(self.start), ..self }
+    }
+
     /// The same days of a month of `length` days when this counts them from its end, the last day being 1.
     fn counted_back(self, length: u32) -> Self {
         let day = |nth: u32| length + 1 - nth;
@@ -79,20 +89,14 @@ impl Field {
         if parts == [Part { start: 0, stop: Some(23), step: 1 }] { Self::ANY } else { Self { parts } }
     }
 
-    /// Gives repetitions without an end that step over `limit`, not onto it, the last number they reach below; whether
-    /// there were any.
-    pub fn close(&mut self, limit: u32) -> bool {
-        let open = |part: &&mut Part| part.step > 0 && part.stop.is_none();
-        let mut closed = false;
-        for part in self.parts.iter_mut().filter(open) {
-            let past = (limit - part.start) % part.step;
-            if past != 0 {
-                part.stop = Some(limit - past);
-                closed = true;
-            }
+    /// Replaces repetitions without an end by what `ended` makes of them; whether that changed any.
+    pub fn close(&mut self, ended: impl Fn(Part) -> Part) -> bool {
+        let before = self.parts.clone();
+        for part in self.parts.iter_mut().filter(|part| part.step > 0 && part.stop.is_none()) {
+            *part = ended(*part);
         }
         *self = Self::new(std::mem::take(&mut self.parts));
-        closed
+        self.parts != before
     }
 
     /// The first number from `from` to `last` that matches.

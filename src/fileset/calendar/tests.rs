@@ -262,12 +262,17 @@ fn slips_are_cited_where_they_are() {
 }
 
 #[test]
-fn repetitions_that_step_over_the_day_or_year_get_an_end() {
+fn repetitions_that_step_over_the_end_of_their_unit_get_one() {
     for (text, safe) in [
         ("0/7:30", "*-*-* 00..21/7:30:00"),
         ("Mon *-*-* 1,7/11:0 UTC", "Mon *-*-* 01,07..18/11:00:00 UTC"),
         ("*-6/5-12", "*-06..11/5-12 00:00:00"),
         ("*-1/3-1 0/6:00", "*-1/3-1 0/6:00"),
+        ("*-*-5/8", "*-*-05..29/8 00:00:00"),
+        ("Mon *-5~8/3", "Mon *-05~02..08/3 00:00:00"),
+        ("*:5,33/20", "*-*-* *:05,33..53/20:00"),
+        ("*:*:0/7.5", "*:*:0/7.5"),
+        ("*:*:0/0.7", "*-*-* *:*:00..59.500000/0.700000"),
         ("7..18/11:*:0/5", "7..18/11:*:0/5"),
     ] {
         assert_eq!(text.parse::<Calendar>().expect(text).as_str(), safe);
