@@ -35,6 +35,16 @@ impl Part {
         self.stop.is_none_or(|stop| number <= stop).then_some(number)
     }
 
+    /// This repetition as far as it goes up to `last`.
+    pub fn until(self, last: u32) -> Self {
+        Self { stop: Some(last - (last - self.start) % self.step), ..self }
+    }
+
+    /// This repetition of days counted from the month's end, as far as it goes: to the last day, or just before.
+    pub fn until_month_end(self) -> Self {
+        Self { start: 1 + (self.start - 1) % self.step, stop: Some(self.start), ..self }
+    }
+
     /// The same days of a month of `length` days when this counts them from its end, the last day being 1.
     fn counted_back(self, length: u32) -> Self {
         let day = |nth: u32| length + 1 - nth;
@@ -79,15 +89,14 @@ impl Field {
         if parts == [Part { start: 0, stop: Some(23), step: 1 }] { Self::ANY } else { Self { parts } }
     }
 
-    /// Gives repetitions without an end the last number before `limit` they reach; whether there were any.
-    pub fn close(&mut self, limit: u32) -> bool {
-        let mut open = false;
+    /// Replaces repetitions without an end by what `ended` makes of them; whether that changed any.
+    pub fn close(&mut self, ended: impl Fn(Part) -> Part) -> bool {
+        let before = self.parts.clone();
         for part in self.parts.iter_mut().filter(|part| part.step > 0 && part.stop.is_none()) {
-            part.stop = Some(limit - 1 - (limit - 1 - part.start) % part.step);
-            open = true;
+            *part = ended(*part);
         }
         *self = Self::new(std::mem::take(&mut self.parts));
-        open
+        self.parts != before
     }
 
     /// The first number from `from` to `last` that matches.

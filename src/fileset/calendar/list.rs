@@ -88,6 +88,11 @@ impl Element {
         if end < start {
             return refuse("this range ends before it begins".into());
         }
+        if unit.scale > 1 && self.step.is_none() && end - start < unit.scale {
+            return refuse(
+                "this range is shorter than a second, which systemd refuses: write the second alone".into(),
+            );
+        }
         // The end is where the last step lands.
         let last = end - (end - start) % step;
         Ok(if last == start { Part::one(start) } else { Part { start, stop: Some(last), step } })

@@ -36,9 +36,7 @@ pub fn parse(text: &str) -> Result<Calendar, Invalid> {
     } else if !calendar.shorthand(rest) {
         Reader { text: rest, at: 0 }.read(&mut calendar)?;
     }
-    // [seen] systemd 252 and 257 step past the end of the day with "0/7", and on the day before summer time begins give
-    // up with "Infinite loop in calendar calculation": that timer is dead from then on. With an end it is sound.
-    if calendar.hour.close(24) {
+    if calendar.end_repetitions() {
         calendar.text = calendar.to_string();
     }
     Ok(calendar)
@@ -61,6 +59,31 @@ fn without_zone(text: &str) -> Result<(&str, bool), Invalid> {
 }
 
 impl Calendar {
+    /// Gives repetitions an end where systemd needs one; whether there were any.
+    ///
+    /// [seen] Where a repetition without an end steps over the end of the minute, hour, day, month or year (`0/7:00`),
+    /// systemd 252 and 257 lose other elapses behind it; and if summer time begins in that step, they give up with
+    /// "Infinite loop in calendar calculation" and the timer is dead. With an end it is sound.
+    fn end_repetitions(&mut self) -> bool {
+        let from_end = self.from_end;
+        // A step onto midnight, or January, is none over it; where a month ends differs.
+        let step_over = |limit: u32| {
+            move |part: Part| match (limit - part.start) % part.step {
+                0 => part,
+                _ => part.until(limit - 1),
+            }
+        };
+        let days = |part: Part| if from_end { part.until_month_end() } else { part.until(31) };
+        let ended = [
+            self.micros.close(step_over(60 * MICROS)),
+            self.minute.close(step_over(60)),
+            self.hour.close(step_over(24)),
+            self.day.close(days),
+            self.month.close(step_over(13)),
+        ];
+        ended.contains(&true)
+    }
+
     /// `@SECONDS`: that moment alone.
     fn fix(&mut self, seconds: &str) -> Result<(), Invalid> {
         let moment = (seconds.bytes().all(|b| b.is_ascii_digit()))
