@@ -69,6 +69,7 @@ pub fn begin(paths: &Paths, run: &Record, now: OffsetDateTime) -> Begun {
 
 /// Writes down how a run ended. `run` has a result.
 pub fn end(paths: &Paths, run: &Record, now: OffsetDateTime) -> Ended {
+    debug_assert!(run.result.is_some(), "a run that ended has a result");
     let mut notices = Vec::new();
     let before = last::load(paths, &run.fileset, now, &mut notices);
     let last = match before {

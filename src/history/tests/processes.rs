@@ -142,4 +142,10 @@ fn who_may_only_read_can_read() {
     assert!(said.starts_with("FAILED failed to "), "{said}");
     assert_eq!(world.ids(), ["web10"], "the half-written runs are undone");
     assert_eq!(read_as_nobody(&world), "READ 1");
+
+    // Nor may they move a damaged one aside.
+    fs::write(world.db(), "x".repeat(5000)).expect("it can be written");
+    let said = read_as_nobody(&world);
+    assert!(said.starts_with("FAILED") && said.contains("is damaged"), "{said}");
+    assert_eq!(fs::metadata(world.db()).expect("it stays").len(), 5000);
 }
