@@ -139,7 +139,8 @@ fn open(paths: &Paths, now: OffsetDateTime, notices: &mut Vec<Notice>) -> Result
         }
         other => other?,
     };
-    if history.is_new() {
+    // After a damaged one was moved aside a new one is no surprise.
+    if history.is_new() && !notices.iter().any(|notice| matches!(notice, Notice::SetAside { .. })) {
         notices.push(Notice::New { path });
     }
     notices.extend(spool::take_in(paths, &history, now));
