@@ -88,11 +88,19 @@ impl History {
             file::directory(dir).map_err(made)?;
         }
         // SQLite would make it readable for everybody; and its journals take after it.
-        match file::create(path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(made(error)),
-            _ => {}
-        }
-        let mut history = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let create = || match file::create(path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(made(error)),
+            _ => Ok(()),
+        };
+        create()?;
+        let mut history = match Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE) {
+            // Somebody moved it aside just now.
+            Err(_) if !path.exists() => {
+                create()?;
+                Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?
+            }
+            other => other?,
+        };
         history.migrate(MIGRATIONS.len())?;
         history.recognise()?;
         Ok(history)

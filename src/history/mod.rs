@@ -69,6 +69,7 @@ pub fn begin(paths: &Paths, run: &Record, now: OffsetDateTime) -> Begun {
 
 /// Writes down how a run ended. `run` has a result.
 pub fn end(paths: &Paths, run: &Record, now: OffsetDateTime) -> Ended {
+    debug_assert!(run.result.is_some(), "a run that ended has a result");
     let mut notices = Vec::new();
     let before = last::load(paths, &run.fileset, now, &mut notices);
     let last = match before {
@@ -138,7 +139,8 @@ fn open(paths: &Paths, now: OffsetDateTime, notices: &mut Vec<Notice>) -> Result
         }
         other => other?,
     };
-    if history.is_new() {
+    // After a damaged one was moved aside a new one is no surprise.
+    if history.is_new() && !notices.iter().any(|notice| matches!(notice, Notice::SetAside { .. })) {
         notices.push(Notice::New { path });
     }
     notices.extend(spool::take_in(paths, &history, now));

@@ -1,6 +1,8 @@
 //! What a hook finds in its environment. Every variable is always there; one without a value is empty.
 
 use super::Event;
+use crate::fileset::name::Tag;
+use crate::fileset::record::Outcome;
 use time::OffsetDateTime;
 
 /// The longest value. The kernel refuses to start a program with more than 128 KiB in one; the JSON on standard input
@@ -11,14 +13,14 @@ const LONGEST: usize = 32 * 1024;
 pub fn variables(event: &Event<'_>) -> [(&'static str, String); 18] {
     let Event { run, size, last_success, first_failure } = *event;
     let epoch = |at: Option<OffsetDateTime>| text(at.map(OffsetDateTime::unix_timestamp));
-    let tags: Vec<&str> = run.tags.iter().map(|tag| tag.as_str()).collect();
+    let tags: Vec<&str> = run.tags.iter().map(Tag::as_str).collect();
     let transferred = run.transferred;
     [
         ("PLANB_FILESET", run.fileset.to_string()),
         ("PLANB_GROUP", text(run.group.as_ref())),
         ("PLANB_TAGS", tags.join(" ")),
         // Never empty, and never success where it was not: a run without an end was killed.
-        ("PLANB_RESULT", run.result.unwrap_or(crate::fileset::record::Outcome::Killed).to_string()),
+        ("PLANB_RESULT", run.result.unwrap_or(Outcome::Killed).to_string()),
         ("PLANB_ERROR", tame(run.error.as_deref().unwrap_or_default())),
         ("PLANB_RUN_ID", tame(&run.id)),
         ("PLANB_TRIGGER", run.trigger.to_string()),

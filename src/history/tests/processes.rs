@@ -31,7 +31,9 @@ fn writer() {
     let word = told("WORD");
     for minute in 0..25 {
         let record = run(&word, minute, Outcome::Success);
-        assert_eq!(texts(&keep_first(&paths, &record)), "");
+        for notice in keep_first(&paths, &record) {
+            println!("NOTICE {notice}");
+        }
         println!("KEPT {}", record.id);
     }
 }
@@ -68,6 +70,7 @@ fn many_processes_write_at_once_and_some_are_ended_in_the_middle() {
                     .expect("it runs");
                 let output = String::from_utf8(output).expect("utf-8");
                 assert!(writer < 2 || ending.is_clean(), "{ending}: {output}");
+                assert!(!output.contains("NOTICE"), "{output}");
                 let ids = output.lines().filter_map(|line| line.strip_prefix("KEPT ")).map(str::to_owned);
                 kept.lock().expect("nobody panicked").extend(ids);
             });
@@ -83,6 +86,32 @@ fn many_processes_write_at_once_and_some_are_ended_in_the_middle() {
     let sound: String = db.pragma_query_value(None, "integrity_check", |row| row.get(0)).expect("a word");
     assert_eq!(sound, "ok");
     assert!(!world.paths.spool().exists());
+}
+
+#[test]
+fn many_processes_find_it_damaged_at_once_and_no_record_is_lost() {
+    let world = World::new();
+    fs::create_dir_all(world.paths.state()).expect("it can be made");
+    fs::write(world.db(), "x".repeat(5000)).expect("it can be written");
+    let said = Mutex::new(String::new());
+    std::thread::scope(|scope| {
+        for writer in 0..8 {
+            let (world, said) = (&world, &said);
+            scope.spawn(move || {
+                let stop = Stop::new().expect("a socket pair");
+                let program = process("writer", world, &format!("web{writer}x"));
+                let done = program.capture(Limits { stop: &stop, deadline: None }, 1 << 16).expect("it runs");
+                let output = String::from_utf8(done.stdout).expect("utf-8");
+                assert!(done.ending.is_clean(), "{output}");
+                said.lock().expect("nobody panicked").push_str(&output);
+            });
+        }
+    });
+    let said = said.into_inner().expect("nobody panicked");
+    assert_eq!(said.matches("was damaged").count(), 1, "{said}");
+    assert_eq!((said.matches("NOTICE").count(), world.ids().len()), (1, 8 * 25), "{said}");
+    let aside: Vec<String> = world.files().into_iter().filter(|file| file.contains("corrupt")).collect();
+    assert_eq!(aside, ["history.db.corrupt-20260102T030405Z"]);
 }
 
 /// As user and group `nobody`, who is the group of the world's state directory and may write nothing there.
@@ -104,7 +133,7 @@ fn read_as_nobody(world: &World) -> String {
 #[test]
 fn who_may_only_read_can_read() {
     if !nix::unistd::geteuid().is_root() {
-        // Only root can become somebody else.
+        println!("skipped: only root can become somebody else");
         return;
     }
     let world = World::new();
@@ -142,4 +171,10 @@ fn who_may_only_read_can_read() {
     assert!(said.starts_with("FAILED failed to "), "{said}");
     assert_eq!(world.ids(), ["web10"], "the half-written runs are undone");
     assert_eq!(read_as_nobody(&world), "READ 1");
+
+    // Nor may they move a damaged one aside.
+    fs::write(world.db(), "x".repeat(5000)).expect("it can be written");
+    let said = read_as_nobody(&world);
+    assert!(said.starts_with("FAILED") && said.contains("is damaged"), "{said}");
+    assert_eq!(fs::metadata(world.db()).expect("it stays").len(), 5000);
 }
