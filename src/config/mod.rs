@@ -18,6 +18,8 @@ mod settings;
 mod show;
 mod source;
 pub mod suggest;
+#[cfg(test)]
+mod tests;
 mod value;
 mod written;
 mod zones;
@@ -168,8 +170,7 @@ impl HostFile {
         let directory = path.parent().unwrap_or(Path::new("/"));
         written.fatal.extend(source::trusted_directory(directory, trust).err());
         if !written.fatal.is_empty() {
-            let message =
-                "no fileset is backed up until this file is mended: what they inherit from it is unknown";
+            let message = "no fileset is backed up until this is mended: what filesets inherit is unknown";
             written.fatal.push(Diagnostic::file(&path, message));
         }
         let zones = Zones::default();
