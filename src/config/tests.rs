@@ -1,9 +1,11 @@
 //! Whatever the files say, everything is either valid or told.
 
-use super::*;
+use super::{effective, keys, load};
+use crate::host::paths::Paths;
 use proptest::prelude::*;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 /// Lines that make sense, lines that nearly do, and noise.
 fn line() -> impl Strategy<Value = String> {
