@@ -76,7 +76,7 @@ pub struct Guard {
 /// Where a fileset goes. Known even of a fileset with other faults, so that two on one dataset are both told.
 pub type Place = (StorageName, DatasetName);
 
-/// Judges one fileset. `group` is its group's name where it has one that is known.
+/// Judges one fileset: all of it, or nothing and why, and in both cases where it goes if that much is clear.
 pub fn judge(
     name: &Name,
     merged: &Merged<'_>,

@@ -4,6 +4,7 @@
 //! one more field in the type it ends up in.
 
 use super::diagnostic::Diagnostic;
+use super::reader::ENOUGH;
 use super::settings::{Log, StorageType};
 use super::value::{self, Fault, Read, Value, flag, path, word, word_or_none, words};
 use super::written::Layer;
@@ -138,7 +139,13 @@ impl<T> Key<T> {
                 }
                 Fault::Word { span, message } => layer.document.cite(span, message),
             };
-            faults.into_iter().map(cite).collect()
+            let untold = faults.len().saturating_sub(ENOUGH);
+            let mut told: Vec<Diagnostic> = faults.into_iter().take(ENOUGH).map(cite).collect();
+            if untold > 0 {
+                let message = format!("there are {untold} more errors in `{}`", self.name);
+                told.push(Diagnostic::file(&layer.document.path, message));
+            }
+            told
         })
     }
 }

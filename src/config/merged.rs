@@ -1,5 +1,6 @@
 //! The second of the three states: a fileset over its group over the defaults over what is built in, each value with
-//! where it came from.
+//! where it came from. Values replace each other whole: the most specific `exclude` is the one that holds, lists are not
+//! joined.
 
 use super::built_in::BuiltIn;
 use super::diagnostic::Diagnostic;

@@ -15,8 +15,8 @@ use toml::de::{DeTable, DeValue};
 /// Transports that have a name and not yet a body.
 const PLANNED: [&str; 4] = ["exec", "kubernetes", "objects", "zfs"];
 
-/// So many errors of syntax are told one by one; a picture named .toml has a hundred thousand.
-const ENOUGH: usize = 20;
+/// So many errors of a kind are told one by one; a picture named .toml has a hundred thousand.
+pub const ENOUGH: usize = 20;
 
 /// Where a table stands, which decides what may be in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,7 +164,7 @@ fn named(
 fn fill(layer: &mut Layer, place: Place<'_>, kind: Table, table: &DeTable<'_>) {
     let document = Arc::clone(&layer.document);
     let shared = matches!(place, Place::Defaults | Place::Group(_));
-    let mut transports = Vec::new();
+    let (mut transports, mut untold) = (Vec::new(), 0_usize);
     for (key, value) in table {
         let name = key.get_ref().as_ref();
         let inner = match (kind, name) {
@@ -190,8 +190,15 @@ fn fill(layer: &mut Layer, place: Place<'_>, kind: Table, table: &DeTable<'_>) {
             insert(layer, known.id(), key.span(), Some(Value::new(&document.text, value)));
         } else if inner.is_none() {
             layer.has_strange_table |= value.get_ref().is_table();
-            layer.faults.push(unknown(&document, place, kind, key, value.get_ref()));
+            if layer.faults.len() < ENOUGH {
+                layer.faults.push(unknown(&document, place, kind, key, value.get_ref()));
+            } else {
+                untold += 1;
+            }
         }
+    }
+    if untold > 0 {
+        layer.faults.push(Diagnostic::file(&document.path, format!("there are {untold} more unknown keys")));
     }
     transports.sort_by_key(|key| key.span().start);
     match transports.as_slice() {

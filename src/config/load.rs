@@ -1,0 +1,204 @@
+//! Reads all files and brings each drop-in from written over merged to valid.
+
+use super::built_in::BuiltIn;
+use super::diagnostic::Diagnostic;
+use super::document::Document;
+use super::fileset::{self, Fileset};
+use super::merged::Merged;
+use super::settings::{self, Judged};
+use super::source::{self, DropIn, Trust};
+use super::suggest::nearest;
+use super::value::Data;
+use super::written::{Host, Layer, Rank};
+use super::zones::Zones;
+use super::{Configuration, Invalid, keys, reader, show};
+use crate::fileset::name::{Group, Name};
+use crate::host::paths::Paths;
+use nix::unistd::Uid;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Reads everything. `user` is who runs us: under `--root` the files may be theirs.
+pub fn load(paths: &Paths, user: Uid) -> Configuration {
+    let host = HostFile::load(paths, user);
+    let (drop_ins, mut diagnostics) = source::drop_ins(&paths.drop_ins(), host.trust);
+    if drop_ins.is_empty() && diagnostics.iter().all(|diagnostic| !diagnostic.is_error()) {
+        let message = "no filesets: drop one file for each into this directory";
+        diagnostics.extend(paths.drop_ins().first().map(|directory| Diagnostic::warning(directory, message)));
+    }
+    let mut read: Vec<Read> = drop_ins.iter().map(|drop_in| host.fileset(drop_in)).collect();
+    one_each(&mut read);
+
+    let mut configuration = Configuration {
+        settings: host.judged.settings,
+        filesets: Vec::new(),
+        invalid: Vec::new(),
+        diagnostics,
+    };
+    let judged = [host.judged.own, host.judged.fatal, host.judged.shared];
+    configuration.diagnostics.extend(judged.into_iter().flatten());
+    for Read { file, name, fileset, mut diagnostics, .. } in read {
+        if let Some(fileset) = fileset.filter(|_| diagnostics.is_empty()) {
+            configuration.filesets.push(fileset);
+            continue;
+        }
+        if diagnostics.is_empty() {
+            diagnostics
+                .push(Diagnostic::file(&file, "is invalid, and planb cannot say why: please report it"));
+        }
+        diagnostics.sort();
+        diagnostics.dedup();
+        configuration.diagnostics.extend(diagnostics.iter().cloned());
+        configuration.invalid.push(Invalid { name, file, diagnostics });
+    }
+    configuration.filesets.sort_by(|one, other| one.name.cmp(&other.name));
+    configuration.diagnostics.sort();
+    configuration.diagnostics.dedup();
+    configuration
+}
+
+/// What holds for a fileset in the end, as a drop-in that says all of it, with where each value came from. Absent
+/// where there is no such valid fileset.
+pub fn effective(paths: &Paths, user: Uid, fileset: &Fileset) -> Option<String> {
+    let host = HostFile::load(paths, user);
+    let document = Arc::new(source::read(&fileset.file, host.trust).ok()?);
+    let own = reader::drop_in(&document).ok()?;
+    let (shared, _) = host.shared(&own);
+    Some(show::effective(fileset, &Merged::new(&own, &shared, &host.built_in)))
+}
+
+/// planb.toml and what comes with it: all that filesets have in common.
+struct HostFile {
+    path: PathBuf,
+    trust: Trust,
+    written: Host,
+    judged: Judged,
+    built_in: BuiltIn,
+    zones: Zones,
+}
+
+/// A drop-in, read and judged.
+struct Read {
+    file: PathBuf,
+    name: Option<Name>,
+    fileset: Option<Fileset>,
+    place: Option<fileset::Place>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl HostFile {
+    fn load(paths: &Paths, user: Uid) -> Self {
+        let trust = Trust { user: paths.is_rooted().then_some(user) };
+        let path = paths.settings();
+        let (document, refused) = match source::read_optional(&path, trust) {
+            Ok(document) => (document, None),
+            Err(diagnostic) => (None, Some(diagnostic)),
+        };
+        let empty = || Document { path: path.clone(), text: String::new() };
+        let mut written = reader::host(&Arc::new(document.unwrap_or_else(empty)));
+        written.fatal.extend(refused);
+        let directory = path.parent().unwrap_or(Path::new("/"));
+        written.fatal.extend(source::trusted_directory(directory, trust).err());
+        if !written.fatal.is_empty() {
+            let message = "no fileset is backed up until this is mended: what filesets inherit is unknown";
+            written.fatal.push(Diagnostic::file(&path, message));
+        }
+        let zones = Zones::default();
+        let judged = settings::judge(&written, &zones);
+        Self { path, trust, written, judged, built_in: BuiltIn::new(), zones }
+    }
+
+    fn fileset(&self, drop_in: &DropIn) -> Read {
+        let mut diagnostics = [drop_in.doubts.as_slice(), &self.judged.fatal].concat();
+        let file = drop_in.path.clone();
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        let name = stem.parse::<Name>().map_err(|invalid| {
+            let message = format!("a drop-in is named as its fileset: {}", invalid.message);
+            diagnostics.push(Diagnostic::file(&file, message));
+        });
+        let mut read = Read { name: name.ok(), fileset: None, place: None, diagnostics, file };
+        let document = match source::read(&read.file, self.trust) {
+            Ok(document) => Arc::new(document),
+            Err(diagnostic) => {
+                read.diagnostics.push(diagnostic);
+                return read;
+            }
+        };
+        let own = match reader::drop_in(&document) {
+            Ok(own) => own,
+            Err(errors) => {
+                read.diagnostics.extend(errors);
+                return read;
+            }
+        };
+        read.diagnostics.extend(own.faults.clone());
+        let (shared, faults) = self.shared(&own);
+        read.diagnostics.extend(faults);
+        let merged = Merged::new(&own, &shared, &self.built_in);
+        // A wrong file name is told already; everything else in it is judged under any name.
+        let name = read.name.clone().or_else(|| "unnamed".parse().ok());
+        if let Some(name) = name {
+            (read.fileset, read.place) =
+                fileset::judge(&name, &merged, &self.judged, &self.path, &self.zones, &mut read.diagnostics);
+        }
+        if read.name.is_none() {
+            (read.fileset, read.place) = (None, None);
+        }
+        read
+    }
+
+    /// The layers that a drop-in inherits from, the most specific first, and what is wrong with them.
+    fn shared(&self, own: &Layer) -> (Vec<&Layer>, Vec<Diagnostic>) {
+        let (mut layers, mut faults) = (Vec::new(), Vec::new());
+        if let Some(written) = own.get(&keys::GROUP)
+            && let Data::Text { text: group, .. } = &written.value.data
+            && group.parse::<Group>().is_ok()
+        {
+            match self.written.groups.get(group) {
+                Some(group) => layers.push(&group.layer),
+                None if self.judged.fatal.is_empty() => {
+                    let hint = match nearest(group, self.written.groups.keys().map(String::as_str)) {
+                        Some(meant) => format!("did you mean {meant:?}?"),
+                        None => format!("add [group.{group}] to {}", self.path.display()),
+                    };
+                    let message = format!("unknown group {group:?}: {hint}");
+                    faults.push(own.document.cite(written.value.span.clone(), message));
+                }
+                None => {}
+            }
+        }
+        layers.push(&self.written.defaults);
+        debug_assert!(layers.iter().all(|layer| layer.rank == Rank::Shared), "only these are shared");
+        faults.extend(layers.iter().flat_map(|layer| layer.faults.clone()));
+        (layers, faults)
+    }
+}
+
+/// Two filesets on one dataset would destroy each other's history: neither is valid.
+fn one_each(read: &mut [Read]) {
+    let mut places: BTreeMap<fileset::Place, Vec<usize>> = BTreeMap::new();
+    for (number, place) in
+        read.iter().enumerate().filter_map(|(number, read)| Some((number, read.place.clone()?)))
+    {
+        places.entry(place).or_default().push(number);
+    }
+    for ((storage, dataset), numbers) in places.into_iter().filter(|(_, numbers)| numbers.len() > 1) {
+        let files: Vec<String> =
+            numbers.iter().map(|&number| read[number].file.display().to_string()).collect();
+        for (at, &number) in numbers.iter().enumerate() {
+            let others: Vec<&str> = files
+                .iter()
+                .enumerate()
+                .filter(|(other, _)| *other != at)
+                .map(|(_, file)| file.as_str())
+                .collect();
+            let message = format!(
+                "the dataset \"{dataset}\" in storage \"{storage}\" is also that of {}: give each its own `dataset`",
+                others.join(" and ")
+            );
+            let file = read[number].file.clone();
+            read[number].diagnostics.push(Diagnostic::file(file, message));
+        }
+    }
+}
