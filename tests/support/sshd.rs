@@ -99,6 +99,11 @@ impl Sshd {
         fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
 
+    /// Sends a signal to what runs over the connections, and not to sshd itself.
+    pub fn signal_commands(&self, signal: Signal) {
+        self.inetd.signal_those(signal, |name| !name.starts_with("sshd"));
+    }
+
     /// Sends a signal to everything that serves a connection: SIGKILL ends it, SIGSTOP makes it stall.
     pub fn signal(&self, signal: Signal) {
         self.inetd.signal(signal);
@@ -182,10 +187,17 @@ impl Inetd {
     }
 
     fn signal(&self, signal: Signal) {
+        self.signal_those(signal, |_| true);
+    }
+
+    fn signal_those(&self, signal: Signal, those: impl Fn(&str) -> bool) {
         for child in &*self.children.lock().expect("no panic") {
             for pid in descendants(child.id()) {
-                // It may have ended meanwhile; it is not reaped before it is ours to reap.
-                let _ = kill(pid, signal);
+                // It may have ended meanwhile; that is as good.
+                let name = fs::read_to_string(format!("/proc/{pid}/comm"));
+                if name.is_ok_and(|name| those(&name)) {
+                    let _ = kill(pid, signal);
+                }
             }
         }
     }
