@@ -322,7 +322,7 @@ fn watch(
 
 /// Whether a program still reads.
 ///
-/// Asked of the kernel (proc_pid_io(5), `rchar`) of all processes of the group that are called as the program is: a
+/// Asked of the kernel (`rchar` in /proc/PID/io) of all processes of the group that are called as the program is: a
 /// program that talks through another one hears from that one only what came from the far end, whereas the other's own
 /// figures go up with every sign of life the two exchange.
 struct Headway {

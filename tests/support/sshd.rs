@@ -30,7 +30,7 @@ impl Sshd {
         Self::start_with("")
     }
 
-    /// With further lines of sshd_config(5), which win over ours.
+    /// With further lines of its configuration, which win over ours.
     pub fn start_with(settings: &str) -> Self {
         let dir = tempfile::tempdir().expect("a directory for sshd");
         keygen(&dir.path().join("host"));

@@ -1,4 +1,4 @@
-//! The text of ssh's configuration for one connection (ssh_config(5)).
+//! The text of ssh's configuration for one connection (man 5 `ssh_config`).
 
 use super::known_hosts::{self, Known};
 use super::{Error, Place};

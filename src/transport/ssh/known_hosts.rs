@@ -1,5 +1,4 @@
-//! Which keys hosts are known by: `known_hosts.d/HOST`, in the format of `ssh-keyscan` (sshd(8), SSH_KNOWN_HOSTS FILE
-//! FORMAT).
+//! Which keys hosts are known by: `known_hosts.d/HOST`, in the format of `ssh-keyscan` (sshd(8)).
 //!
 //! The first key a host shows is kept. From then on nothing but that key is good. OpenSSH's `accept-new` never takes a
 //! changed key, but it goes by names: should ssh come to call the host otherwise (`HostName` in somebody's
