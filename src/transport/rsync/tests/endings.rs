@@ -238,13 +238,18 @@ fn the_fileset_stays_locked_as_long_as_rsync_runs() {
     let lock = world.at("lock");
     let open = || File::options().append(true).create(true).open(&lock).expect("a lock file");
     let is_free = || open().try_lock().is_ok();
+    let is_ours = || {
+        let mut open = fs::read_dir("/proc/self/fd").expect("readable").filter_map(Result::ok);
+        open.any(|fd| fs::read_link(fd.path()).is_ok_and(|target| target == lock))
+    };
     // Given away: from the moment rsync has started, only rsync has it.
     let hold = open();
     hold.lock().expect("nobody else's");
-    let mut free = Vec::new();
+    assert!(is_ours());
+    let mut found = Vec::new();
     let tree = world.tree(1);
-    world.pull_holding(hold, &settings, &tree, once_running(|| free.push(is_free()))).ok();
-    assert_eq!((free, is_free()), (vec![false], true));
+    world.pull_holding(hold, &settings, &tree, once_running(|| found.push((is_free(), is_ours())))).ok();
+    assert_eq!((found, is_free()), (vec![(false, false)], true));
 }
 
 #[test]
