@@ -30,7 +30,7 @@ impl Sshd {
         Self::start_with("")
     }
 
-    /// With further lines of sshd_config(5), which win over ours.
+    /// With further lines of its configuration, which win over ours.
     pub fn start_with(settings: &str) -> Self {
         let dir = tempfile::tempdir().expect("a directory for sshd");
         keygen(&dir.path().join("host"));
@@ -97,6 +97,11 @@ impl Sshd {
     /// What sshd logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+
+    /// Sends a signal to what runs over the connections, and not to sshd itself.
+    pub fn signal_commands(&self, signal: Signal) {
+        self.inetd.signal_those(signal, |name| !name.starts_with("sshd"));
     }
 
     /// Sends a signal to everything that serves a connection: SIGKILL ends it, SIGSTOP makes it stall.
@@ -182,10 +187,17 @@ impl Inetd {
     }
 
     fn signal(&self, signal: Signal) {
+        self.signal_those(signal, |_| true);
+    }
+
+    fn signal_those(&self, signal: Signal, those: impl Fn(&str) -> bool) {
         for child in &*self.children.lock().expect("no panic") {
             for pid in descendants(child.id()) {
-                // It may have ended meanwhile; it is not reaped before it is ours to reap.
-                let _ = kill(pid, signal);
+                // It may have ended meanwhile; that is as good.
+                let name = fs::read_to_string(format!("/proc/{pid}/comm"));
+                if name.is_ok_and(|name| those(&name)) {
+                    let _ = kill(pid, signal);
+                }
             }
         }
     }
