@@ -52,7 +52,9 @@ pub fn arguments(
             list.add("--chmod=ug-s,Du+rwx");
         }
     }
-    list.add("--sparse");
+    // Times to the nanosecond. By default rsync takes a file of the same size for unchanged that was written twice in
+    // one second, and would keep the first state for ever.
+    list.add("--sparse").add("--modify-window=-1");
 
     // What is gone or excluded goes, too, also from a tree that an interrupted run left. After a reading error rsync
     // deletes nothing, and such a run fails: hence no --ignore-errors.
@@ -203,6 +205,7 @@ mod tests {
                 "--numeric-ids",
                 "--fake-super",
                 "--sparse",
+                "--modify-window=-1",
                 "--delete-excluded",
                 "--delete-delay",
                 "--partial-dir=.planb-partial",
