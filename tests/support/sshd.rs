@@ -154,6 +154,8 @@ impl Rsyncd {
 struct Inetd {
     port: u16,
     children: Arc<Mutex<Vec<Child>>>,
+    /// They cannot end by themselves, and may outlive their parents.
+    stopped: Mutex<Vec<Pid>>,
     over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -183,7 +185,7 @@ impl Inetd {
                 }
             }
         });
-        Self { port, children, over, thread: Some(thread) }
+        Self { port, children, stopped: Mutex::default(), over, thread: Some(thread) }
     }
 
     fn signal(&self, signal: Signal) {
@@ -197,6 +199,9 @@ impl Inetd {
                 let name = fs::read_to_string(format!("/proc/{pid}/comm"));
                 if name.is_ok_and(|name| those(&name)) {
                     let _ = kill(pid, signal);
+                    if signal == Signal::SIGSTOP {
+                        self.stopped.lock().expect("no panic").push(pid);
+                    }
                 }
             }
         }
@@ -212,6 +217,13 @@ impl Drop for Inetd {
             let _ = thread.join();
         }
         self.signal(Signal::SIGKILL);
+        for &pid in &*self.stopped.lock().expect("no panic") {
+            // Stopped, its number cannot have gone to another; running, it is not the one we stopped.
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
+            if stat.is_ok_and(|stat| stat.contains(") T ")) {
+                let _ = kill(pid, Signal::SIGKILL);
+            }
+        }
         for child in &mut *self.children.lock().expect("no panic") {
             let _ = child.wait();
         }
