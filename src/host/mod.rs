@@ -2,6 +2,7 @@
 //!
 //! The only room that touches the system on behalf of the others. It knows nothing of filesets or backups.
 
+pub mod account;
 pub mod clock;
 pub mod lock;
 pub mod output;
@@ -10,4 +11,6 @@ pub mod presence;
 pub mod process;
 pub mod random;
 pub mod signals;
+pub mod status;
+pub mod systemd;
 pub mod zoneinfo;

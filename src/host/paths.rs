@@ -72,6 +72,11 @@ impl Paths {
         self.at("/run/planb")
     }
 
+    /// Where the transfer unit of a fileset writes: its `RuntimeDirectory=`. Whatever is in it comes from the network side.
+    pub fn transfer(&self, fileset: impl AsRef<Path>) -> PathBuf {
+        self.at("/run/planb-transfer").join(fileset)
+    }
+
     /// A directory below the runtime directory.
     pub fn runtime_dir(&self, name: impl AsRef<Path>) -> PathBuf {
         self.runtime().join(name)

@@ -7,7 +7,8 @@ use std::str::FromStr;
 macro_rules! word {
     ($(#[$doc:meta])* $type:ident, $check:expr) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+        #[serde(transparent)]
         pub struct $type(String);
 
         impl $type {
@@ -21,6 +22,12 @@ macro_rules! word {
             fn from_str(text: &str) -> Result<Self, Invalid> {
                 let check: fn(&str) -> Result<(), Invalid> = $check;
                 check(text).map(|()| Self(text.to_owned()))
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
             }
         }
     };
