@@ -16,7 +16,7 @@ use crate::fileset::zone::Zone;
 use crate::storage;
 use crate::transport::Transport;
 use crate::transport::rsync::settings::Source;
-use escape::{quoted, quoted_with_options, specifiers};
+use escape::{quoted, specifiers};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -148,7 +148,8 @@ NoExecPaths={dataset}
 fn hidden(storages: &[&Path]) -> String {
     let mut text = "[Service]\n".to_owned();
     for storage in storages {
-        line(&mut text, "TemporaryFileSystem", &quoted_with_options(&storage.to_string_lossy(), "ro"));
+        // A storage's path has no colon, which would have to be told from the one before the options.
+        line(&mut text, "TemporaryFileSystem", &quoted(&format!("{}:ro", storage.display())));
     }
     text
 }
