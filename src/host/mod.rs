@@ -3,6 +3,7 @@
 //! The only room that touches the system on behalf of the others. It knows nothing of filesets or backups.
 
 pub mod clock;
+pub mod events;
 pub mod lock;
 pub mod output;
 pub mod paths;
