@@ -81,7 +81,8 @@ pub fn run(world: &World, filesets: &[&Fileset], wish: &Wish) -> Result<Exit> {
         exit = exit.worse(run);
     }
     if stop.wished() {
-        let left: Vec<&str> = runs.iter().filter(|r| r.meter.is_some()).map(|r| r.fileset.name.as_str()).collect();
+        let left: Vec<&str> =
+            runs.iter().filter(|r| r.meter.is_some()).map(|r| r.fileset.name.as_str()).collect();
         if !left.is_empty() {
             let names = left.join(" ");
             say(format_args!("planb: {names}: the backup goes on; to stop it: planb stop {names}"));
@@ -112,7 +113,9 @@ fn idle<'a>(world: &World, filesets: &[&'a Fileset]) -> Result<(Vec<Run<'a>>, Ex
         let name = &fileset.name;
         // The lock is that of a run in a process of its own.
         if !is_over(&shown) || !lock::is_free(&world.paths.runtime_dir("lock").join(name))? {
-            say(format_args!("planb: {name} is being backed up already: planb status {name} shows how far it is"));
+            say(format_args!(
+                "planb: {name} is being backed up already: planb status {name} shows how far it is"
+            ));
             exit = exit.worse(Exit::Busy);
             continue;
         }
@@ -124,7 +127,8 @@ fn idle<'a>(world: &World, filesets: &[&'a Fileset]) -> Result<(Vec<Run<'a>>, Ex
 
 /// Whether systemd has nothing more to do for the unit.
 fn is_over(shown: &HashMap<String, String>) -> bool {
-    let is = |name: &str, values: &[&str]| shown.get(name).is_none_or(|value| values.contains(&value.as_str()));
+    let is =
+        |name: &str, values: &[&str]| shown.get(name).is_none_or(|value| values.contains(&value.as_str()));
     is("ActiveState", &["inactive", "failed"]) && is("Job", &["", "0"])
 }
 
@@ -147,7 +151,9 @@ fn follow(world: &World, runs: &mut [Run<'_>], begun: OffsetDateTime, stop: &Sto
                     run.meter.take().map(Meter::finish);
                     ended.push(run.came_to(world, record.as_ref(), &shown));
                 }
-            } else if let (Some(meter), Some(live)) = (&run.meter, Live::read(&world.paths, &run.fileset.name)) {
+            } else if let (Some(meter), Some(live)) =
+                (&run.meter, Live::read(&world.paths, &run.fileset.name))
+            {
                 meter.show_live(&live);
             }
         }
@@ -177,7 +183,10 @@ impl Run<'_> {
         }
         let value = |name: &str| shown.get(name).map_or("", String::as_str);
         let (result, status) = (value("Result"), value("ExecMainStatus"));
-        say(format_args!("planb: {name}: no run came of it ({result}, {status}): see journalctl -u {}", self.unit));
+        say(format_args!(
+            "planb: {name}: no run came of it ({result}, {status}): see journalctl -u {}",
+            self.unit
+        ));
         match status {
             "2" => Exit::Usage,
             "4" => Exit::Busy,

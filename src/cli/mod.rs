@@ -5,6 +5,7 @@
 mod check;
 mod exit;
 mod follow;
+mod generator;
 mod history;
 mod list;
 mod log;
@@ -66,6 +67,8 @@ enum Command {
     Retry(unit::Retry),
     #[command(hide = true)]
     Trash(unit::Trash),
+    #[command(hide = true)]
+    Generator(generator::Generator),
     /// Print the completions for a shell
     #[command(hide = true)]
     Completions {
@@ -79,7 +82,7 @@ fn moment(text: &str) -> Result<OffsetDateTime, time::error::Parse> {
 
 /// Does what the arguments say.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> Exit {
-    match Planb::try_parse_from(arguments) {
+    match Planb::try_parse_from(generator::arguments(arguments)) {
         Ok(planb) => match start(planb) {
             Ok(exit) => exit,
             Err(error) => {
@@ -114,6 +117,7 @@ fn start(planb: Planb) -> anyhow::Result<Exit> {
         Command::Hooks(hooks) => hooks.run(&world),
         Command::Retry(retry) => retry.run(&world),
         Command::Trash(trash) => trash.run(&world),
+        Command::Generator(generator) => generator.run(&world.paths),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Planb::command(), "planb", &mut script);

@@ -36,10 +36,13 @@ impl Stop {
                 continue;
             }
             systemd::stop(&[unit])?;
-            let ended = last::read(&world.paths, name)?.filter(|l| before.get("InvocationID") == Some(&l.run.id));
+            let ended =
+                last::read(&world.paths, name)?.filter(|l| before.get("InvocationID") == Some(&l.run.id));
             match ended.and_then(|last| last.run.result) {
                 // It came to its end in the very moment.
-                Some(outcome) if outcome != Outcome::Interrupted => say(format_args!("planb: {name}: {outcome}")),
+                Some(outcome) if outcome != Outcome::Interrupted => {
+                    say(format_args!("planb: {name}: {outcome}"))
+                }
                 _ => say(format_args!("planb: {name} is stopped")),
             }
         }

@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod clock;
+pub mod events;
 pub mod lock;
 pub mod output;
 pub mod paths;

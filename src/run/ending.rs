@@ -70,8 +70,7 @@ pub fn tell_hooks(paths: &Paths, last: &Last) {
     let event = hooks::Event::new(last, size);
     let identity = hooks::Identity::fitting(paths.is_rooted());
     let mut said = |hook: &str, line: &str| log::info!("{name}: {hook}: {line}");
-    for report in hooks::run(&paths.hooks(), &event, &identity, hooks::TIMEOUT, &undisturbed, &mut said)
-    {
+    for report in hooks::run(&paths.hooks(), &event, &identity, hooks::TIMEOUT, &undisturbed, &mut said) {
         if !report.is_clean() {
             log::warn!("{name}: {report}");
         }

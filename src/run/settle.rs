@@ -30,14 +30,19 @@ impl End {
     fn verdict(&self) -> (Outcome, String) {
         let by = || signal(&self.status);
         match self.result.as_str() {
-            "oom-kill" => (Outcome::Killed, "it used up the memory and was killed: add memory or slots less".into()),
+            "oom-kill" => {
+                (Outcome::Killed, "it used up the memory and was killed: add memory or slots less".into())
+            }
             "timeout" => (Outcome::Killed, "systemd's patience with it was over, and it was killed".into()),
             "watchdog" => (Outcome::Killed, "it hung and was killed".into()),
             _ if self.code == "killed" || self.code == "dumped" => {
                 (Outcome::Killed, format!("it was killed by {}", by()))
             }
             "" => (Outcome::Killed, history::KILLED.into()),
-            result => (Outcome::Failure, format!("planb itself failed ({result}, {}): see the journal", self.status)),
+            result => (
+                Outcome::Failure,
+                format!("planb itself failed ({result}, {}): see the journal", self.status),
+            ),
         }
     }
 }

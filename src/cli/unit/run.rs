@@ -133,7 +133,9 @@ struct Teller<'a> {
 impl Teller<'_> {
     fn tell(&mut self, event: &Event<'_>) {
         let text = match event {
-            Event::Queued { until } => format!("waiting for a slot, until {} at the latest", self.clock(*until)),
+            Event::Queued { until } => {
+                format!("waiting for a slot, until {} at the latest", self.clock(*until))
+            }
             Event::Transferring { until } => {
                 self.until = Some(*until);
                 format!("transferring, until {} at the latest", self.clock(*until))

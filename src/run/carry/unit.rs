@@ -101,9 +101,10 @@ pub fn transfer(
             Err(Cut::new(Outcome::Timeout, reason))
         }
         (Ok(started), _) if started.ending == Ending::Stopped => Err(Cut::interrupted()),
-        (Ok(_), Err(error)) if clean => {
-            Err(Cut::new(Outcome::Failure, format!("the transfer ended without saying what it came to: {error}")))
-        }
+        (Ok(_), Err(error)) if clean => Err(Cut::new(
+            Outcome::Failure,
+            format!("the transfer ended without saying what it came to: {error}"),
+        )),
         (Ok(started), _) => Err(last.unwrap_or_default().cut(&unit, &started.said)),
     }
 }
@@ -140,8 +141,7 @@ struct LastWords {
 }
 
 fn last_of(unit: &str) -> LastWords {
-    let mut shown =
-        systemd::show(unit, &["Result", "ExecMainCode", "ExecMainStatus"]).unwrap_or_default();
+    let mut shown = systemd::show(unit, &["Result", "ExecMainCode", "ExecMainStatus"]).unwrap_or_default();
     let mut take = |name: &str| shown.remove(name).unwrap_or_default();
     LastWords { result: take("Result"), code: take("ExecMainCode"), status: take("ExecMainStatus") }
 }
@@ -153,7 +153,9 @@ impl LastWords {
         match result.as_str() {
             "oom-kill" => Cut::new(
                 Outcome::Killed,
-                format!("the transfer used up its memory and was killed: raise MemoryMax= of {unit}, or add memory"),
+                format!(
+                    "the transfer used up its memory and was killed: raise MemoryMax= of {unit}, or add memory"
+                ),
             ),
             "signal" | "core-dump" | "watchdog" => {
                 Cut::new(Outcome::Killed, format!("the transfer was ended by {}", signal(status)))
