@@ -13,6 +13,7 @@ pub use write::write;
 use crate::config::{Configuration, Fileset};
 use crate::fileset::schedule::ShiftedHours;
 use crate::fileset::zone::Zone;
+use crate::host::paths::LOCAL_SOURCE;
 use crate::storage;
 use crate::transport::Transport;
 use crate::transport::rsync::settings::Source;
@@ -20,11 +21,6 @@ use escape::{quoted, specifiers};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-
-/// Where a transfer finds the files of a source that is a path of this machine.
-///
-/// Not at their own place, where its sandbox has other things: an empty /home instead of the one to back up.
-pub const LOCAL_SOURCE: &str = "/run/planb/source";
 
 /// What every timer of ours is an instance of.
 const TIMER: &str = "/usr/lib/systemd/system/planb@.timer";
@@ -137,7 +133,7 @@ RestrictAddressFamilies=AF_UNIX
     format!(
         "\
 [Service]
-RuntimeMaxSec={limit}s
+TimeoutStartSec={limit}s
 BindPaths={dataset}
 NoExecPaths={dataset}
 {own}"

@@ -2,6 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+/// Where a transfer unit finds the files of a source that is a path of this machine.
+///
+/// Not at their own place, where its sandbox has other things: an empty /home instead of the one to back up.
+pub const LOCAL_SOURCE: &str = "/run/planb/source";
+
 /// All paths of the contract, with `--root` in front of them where one was given. A storage's path and a source's
 /// path never get it: they are the user's, not ours.
 #[derive(Debug, Clone)]

@@ -11,11 +11,13 @@ use crate::fileset::reason::chain;
 use crate::fileset::record::Outcome;
 use crate::fileset::workspace::Workspace;
 use crate::host::account::Account;
-use crate::host::paths::Paths;
+use crate::host::paths::{LOCAL_SOURCE, Paths};
 use crate::host::process::{Ending, Limits};
 use crate::host::{lock, systemd};
 use crate::run::Event;
 use crate::run::attempt::{Cut, Surroundings};
+use crate::transport::Transport;
+use crate::transport::rsync::settings::Source;
 use nix::poll::{PollTimeout, poll};
 use std::io;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -47,7 +49,7 @@ pub fn transfer(
     let job = Job {
         id: s.request.id.clone(),
         fileset: fileset.name.clone(),
-        transport: fileset.transport.clone(),
+        transport: seen_from_inside(&fileset.transport),
         workspace: workspace.clone(),
         known_hosts: paths.known_hosts(),
         home: paths.state(),
@@ -107,6 +109,16 @@ pub fn transfer(
         )),
         (Ok(started), _) => Err(last.unwrap_or_default().cut(&unit, &started.said)),
     }
+}
+
+/// The transport as the unit has it: a source on this machine is not at its own place there.
+fn seen_from_inside(transport: &Transport) -> Transport {
+    let mut inside = transport.clone();
+    let Transport::Rsync(settings) = &mut inside;
+    if let (Source::Local(path), Ok(there)) = (&mut settings.source, LOCAL_SOURCE.parse()) {
+        *path = there;
+    }
+    inside
 }
 
 /// Sees to it that nothing of the fileset's transfer lives. `stop`: although systemd may think so.
