@@ -58,7 +58,7 @@ impl Meter {
 
     /// Shows what a run in another process says of itself.
     pub fn show_live(&self, live: &Live) {
-        let Some(bar) = &self.0 else { return };
+        let Some((bar, _)) = &self.0 else { return };
         match (live.phase, &live.progress) {
             (Phase::Queued, _) => bar.set_message(QUEUED),
             (Phase::Transferring, None) => bar.set_message(LISTING),
@@ -69,7 +69,7 @@ impl Meter {
 
     /// Takes the bar away, of a run that goes on.
     pub fn hide(&self) {
-        if let Some(bar) = &self.0 {
+        if let Some((bar, _)) = &self.0 {
             bar.finish_and_clear();
         }
     }
