@@ -25,15 +25,6 @@ pub enum Local {
     Twice(OffsetDateTime, OffsetDateTime),
 }
 
-impl Local {
-    /// The one instant to use where one is needed: the earlier of two, the shifted one of none.
-    pub fn first(self) -> OffsetDateTime {
-        match self {
-            Self::Once(at) | Self::Skipped(at) | Self::Twice(at, _) => at,
-        }
-    }
-}
-
 impl Zone {
     /// Coordinated universal time.
     pub fn utc() -> Self {
