@@ -140,7 +140,10 @@ fn told(record: &Record) -> Exit {
                 0 => String::new(),
                 n => format!(", {n} destroyed"),
             };
-            log::info!("{name}: {snapshot} in {took}: {files} files changed, {bytes} transferred{destroyed}");
+            let s = if files == 1 { "" } else { "s" };
+            log::info!(
+                "{name}: {snapshot} in {took}: {files} file{s} changed, {bytes} transferred{destroyed}"
+            );
             if let Some(trouble) = trouble {
                 log::error!("{name}: {trouble}");
             }

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
 
 /// What a record says that its run's process could not.
-const KILLED: &str = "the run never came to its end: it was killed, or the machine went down";
+pub const KILLED: &str = "the run never came to its end: it was killed, or the machine went down";
 
 /// A fileset's last run, and what is carried on from the runs before it.
 #[expect(clippy::struct_field_names, reason = "the last success is called the same here as in `list --json`")]

@@ -22,6 +22,18 @@ pub struct Claim {
     pub ended: Vec<Pid>,
 }
 
+impl Claim {
+    /// Says whom the claim had to end.
+    pub fn tell(&self, fileset: &Name) {
+        if !self.ended.is_empty() {
+            let processes = self.ended.iter().map(Pid::to_string).collect::<Vec<_>>().join(", ");
+            log::warn!(
+                "{fileset}: a killed run had left processes that still wrote; they were ended: {processes}"
+            );
+        }
+    }
+}
+
 /// Why a fileset cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
