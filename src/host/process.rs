@@ -13,7 +13,7 @@ use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, PipeReader, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -38,6 +38,7 @@ pub struct Program {
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
     stdin: Input,
+    patience: Option<Duration>,
 }
 
 /// What a program reads.
@@ -76,6 +77,8 @@ pub enum Ending {
     TimedOut,
     /// We ended it: somebody wished so.
     Stopped,
+    /// We ended it: it had read nothing for too long.
+    Stalled,
 }
 
 /// What a program printed and how it ended, kept in memory.
@@ -115,6 +118,7 @@ impl fmt::Display for Ending {
             },
             Self::TimedOut => f.write_str("took too long and was ended"),
             Self::Stopped => f.write_str("was stopped"),
+            Self::Stalled => f.write_str("made no headway and was ended"),
         }
     }
 }
@@ -128,7 +132,7 @@ impl Program {
             PATH.split(':').map(|dir| Path::new(dir).join(name)).find(|p| p.is_file())
         };
         let path = candidate.ok_or_else(|| Error::Missing { program: name.to_owned() })?;
-        Ok(Self { path, args: Vec::new(), env: Vec::new(), stdin: Input::Nothing })
+        Ok(Self { path, args: Vec::new(), env: Vec::new(), stdin: Input::Nothing, patience: None })
     }
 
     pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
@@ -149,6 +153,12 @@ impl Program {
 
     pub fn stdin(mut self, stdin: Input) -> Self {
         self.stdin = stdin;
+        self
+    }
+
+    /// Ends the program when neither it nor its forks read a single byte, from wherever, for that long.
+    pub fn stalls_after(mut self, patience: Duration) -> Self {
+        self.patience = Some(patience);
         self
     }
 
@@ -201,7 +211,8 @@ impl Program {
                 // A child that does not read its input is not our trouble; it ends or is ended, and this with it.
                 scope.spawn(move || drop(writer.write_all(&bytes)));
             }
-            watch(pid, limits, [(&out, Stream::Out), (&err, Stream::Err)], &ended, &mut sink)
+            let headway = self.patience.map(|patience| Headway::new(pid, &name, patience));
+            watch(pid, limits, headway, [(&out, Stream::Out), (&err, Stream::Err)], &ended, &mut sink)
         });
         let status = child.wait().map_err(waited)?;
         Ok(cut.map_err(waited)?.unwrap_or_else(|| ending(status)))
@@ -232,6 +243,7 @@ fn ending(status: ExitStatus) -> Ending {
 fn watch(
     pid: Pid,
     limits: Limits<'_>,
+    mut headway: Option<Headway>,
     outputs: [(&PipeReader, Stream); 2],
     ended: &PipeReader,
     sink: &mut impl FnMut(Stream, &[u8]),
@@ -266,7 +278,18 @@ fn watch(
                 until = Some(Instant::now() + GRACE);
             }
         }
-        let ready = match wait(&watched, until) {
+        if running
+            && cut.is_none()
+            && let Some(headway) = &mut headway
+            && headway.is_over()
+        {
+            cut = Some(Ending::Stalled);
+            let _ = killpg(pid, Signal::SIGTERM);
+            until = Some(Instant::now() + GRACE);
+        }
+        let next_look =
+            headway.as_ref().filter(|_| running && cut.is_none()).map(|headway| headway.next_look);
+        let ready = match wait(&watched, until.into_iter().chain(next_look).min()) {
             Ok(ready) => ready,
             Err(error) => break Err(error),
         };
@@ -295,6 +318,63 @@ fn watch(
     };
     let _ = killpg(pid, Signal::SIGKILL);
     result
+}
+
+/// Whether a program still reads.
+///
+/// Asked of the kernel (`rchar` in /proc/PID/io) of all processes of the group that are called as the program is: a
+/// program that talks through another one hears from that one only what came from the far end, whereas the other's own
+/// figures go up with every sign of life the two exchange.
+struct Headway {
+    group: Pid,
+    name: String,
+    patience: Duration,
+    read: Option<u64>,
+    since: Instant,
+    next_look: Instant,
+}
+
+impl Headway {
+    fn new(group: Pid, name: &str, patience: Duration) -> Self {
+        let now = Instant::now();
+        // The kernel's own limit for a process's name.
+        let name = name.chars().take(15).collect();
+        Self { group, name, patience, read: None, since: now, next_look: now + patience / 8 }
+    }
+
+    /// Looks when it is time to. Where the kernel does not tell, nothing is ever over.
+    fn is_over(&mut self) -> bool {
+        let now = Instant::now();
+        if now < self.next_look {
+            return false;
+        }
+        self.next_look = now + self.patience / 8;
+        let read = self.look();
+        if read != self.read {
+            (self.read, self.since) = (read, now);
+        }
+        read.is_some() && now.duration_since(self.since) >= self.patience
+    }
+
+    fn look(&self) -> Option<u64> {
+        let mut sum = None;
+        for entry in fs::read_dir("/proc").ok()?.filter_map(Result::ok) {
+            let path = entry.path();
+            let Ok(stat) = fs::read_to_string(path.join("stat")) else { continue };
+            // pid (name) state parent group ...
+            let Some((name, rest)) = stat.split_once('(').and_then(|(_, rest)| rest.rsplit_once(") ")) else {
+                continue;
+            };
+            let group = rest.split(' ').nth(2).and_then(|group| group.parse().ok()).map(Pid::from_raw);
+            if name != self.name || group != Some(self.group) {
+                continue;
+            }
+            let io = fs::read_to_string(path.join("io")).ok()?;
+            let read: u64 = io.lines().find_map(|line| line.strip_prefix("rchar: ")?.parse().ok())?;
+            sum = Some(sum.unwrap_or(0) + read);
+        }
+        sum
+    }
 }
 
 /// What a descriptor under watch stands for.
@@ -377,6 +457,19 @@ mod tests {
             })
             .expect("it runs");
         assert_eq!((ready, ending), (true, Ending::Stopped));
+    }
+
+    #[test]
+    fn who_reads_nothing_is_ended_and_who_reads_is_not() {
+        let stop = Stop::new().expect("a socket pair");
+        let limits = Limits { stop: &stop, deadline: None };
+        let patience = Duration::from_millis(400);
+        let silent = Program::find("sleep").expect("coreutils").arg("1000").stalls_after(patience);
+        assert_eq!(silent.run(limits, |_, _| ()).expect("it runs"), Ending::Stalled);
+        // Reads what another one, that is not asked, writes in its own time; and prints nothing of it.
+        let busy = "(for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.1; echo; done) | while read x; do :; done";
+        let busy = shell(busy).stalls_after(patience);
+        assert_eq!(busy.run(limits, |_, _| ()).expect("it runs"), Ending::Exited(0));
     }
 
     #[test]

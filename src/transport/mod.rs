@@ -104,7 +104,7 @@ impl Failure {
         let mut reason = format!("{what}: {error}");
         let mut next = error.source();
         while let Some(cause) = next {
-            reason.push_str(&format!(": {cause}"));
+            reason = format!("{reason}: {cause}");
             next = cause.source();
         }
         Self::failed(reason)

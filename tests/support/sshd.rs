@@ -30,7 +30,7 @@ impl Sshd {
         Self::start_with("")
     }
 
-    /// With further lines of sshd_config(5), which win over ours.
+    /// With further lines of its configuration, which win over ours.
     pub fn start_with(settings: &str) -> Self {
         let dir = tempfile::tempdir().expect("a directory for sshd");
         keygen(&dir.path().join("host"));
@@ -99,6 +99,11 @@ impl Sshd {
         fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
 
+    /// Sends a signal to what runs over the connections, and not to sshd itself.
+    pub fn signal_commands(&self, signal: Signal) {
+        self.inetd.signal_those(signal, |name| !name.starts_with("sshd"));
+    }
+
     /// Sends a signal to everything that serves a connection: SIGKILL ends it, SIGSTOP makes it stall.
     pub fn signal(&self, signal: Signal) {
         self.inetd.signal(signal);
@@ -149,6 +154,8 @@ impl Rsyncd {
 struct Inetd {
     port: u16,
     children: Arc<Mutex<Vec<Child>>>,
+    /// They cannot end by themselves, and may outlive their parents.
+    stopped: Mutex<Vec<Pid>>,
     over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -178,14 +185,24 @@ impl Inetd {
                 }
             }
         });
-        Self { port, children, over, thread: Some(thread) }
+        Self { port, children, stopped: Mutex::default(), over, thread: Some(thread) }
     }
 
     fn signal(&self, signal: Signal) {
+        self.signal_those(signal, |_| true);
+    }
+
+    fn signal_those(&self, signal: Signal, those: impl Fn(&str) -> bool) {
         for child in &*self.children.lock().expect("no panic") {
             for pid in descendants(child.id()) {
-                // It may have ended meanwhile; it is not reaped before it is ours to reap.
-                let _ = kill(pid, signal);
+                // It may have ended meanwhile; that is as good.
+                let name = fs::read_to_string(format!("/proc/{pid}/comm"));
+                if name.is_ok_and(|name| those(&name)) {
+                    let _ = kill(pid, signal);
+                    if signal == Signal::SIGSTOP {
+                        self.stopped.lock().expect("no panic").push(pid);
+                    }
+                }
             }
         }
     }
@@ -200,6 +217,13 @@ impl Drop for Inetd {
             let _ = thread.join();
         }
         self.signal(Signal::SIGKILL);
+        for &pid in &*self.stopped.lock().expect("no panic") {
+            // Stopped, its number cannot have gone to another; running, it is not the one we stopped.
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
+            if stat.is_ok_and(|stat| stat.contains(") T ")) {
+                let _ = kill(pid, Signal::SIGKILL);
+            }
+        }
         for child in &mut *self.children.lock().expect("no panic") {
             let _ = child.wait();
         }

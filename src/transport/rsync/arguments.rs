@@ -52,7 +52,9 @@ pub fn arguments(
             list.add("--chmod=ug-s,Du+rwx");
         }
     }
-    list.add("--sparse");
+    // Times to the nanosecond. By default rsync takes a file of the same size for unchanged that was written twice in
+    // one second, and would keep the first state for ever.
+    list.add("--sparse").add("--modify-window=-1");
 
     // What is gone or excluded goes, too, also from a tree that an interrupted run left. After a reading error rsync
     // deletes nothing, and such a run fails: hence no --ignore-errors.
@@ -73,6 +75,8 @@ pub fn arguments(
 
     // Bytes and percent of the whole, in plain numbers, as they come.
     list.add("--info=progress2").add("--stats").add("--no-human-readable").add("--outbuf=L");
+    // For the source's side, and for ours as long as it has nothing to say. Later ours counts what it writes as a sign
+    // of life, too, and would wait for ever: that is why the run has a patience of its own.
     list.with("--timeout=", settings.stall_timeout.secs().max(1).to_string());
     if let Some(limit) = settings.bwlimit {
         list.with("--bwlimit=", kibibytes(limit));
@@ -100,6 +104,11 @@ pub fn arguments(
                 escaped(path, &['*', '?', '[', ']', '\\'])
             } else {
                 path.to_owned()
+            };
+            // Behind the module's name the daemon would take a leading dash for its own option.
+            let path = match path.split_once('/') {
+                Some((module, rest)) => format!("{module}/./{rest}"),
+                None => path,
             };
             format!("{user}{}::{path}/", bracketed(daemon.host.as_str()))
         }
@@ -196,6 +205,7 @@ mod tests {
                 "--numeric-ids",
                 "--fake-super",
                 "--sparse",
+                "--modify-window=-1",
                 "--delete-excluded",
                 "--delete-delay",
                 "--partial-dir=.planb-partial",
@@ -239,7 +249,7 @@ mod tests {
             password_file: Some("/etc/planb/secret".into()),
         }));
         let list = list(&settings, Metadata::Basic, linked());
-        assert_eq!(list[list.len() - 2], "me@web1::module/a b/");
+        assert_eq!(list[list.len() - 2], "me@web1::module/./a b/");
         assert!(list.iter().any(|a| a == "--password-file=/etc/planb/secret"));
         assert!(list.iter().any(|a| a == "--contimeout=30") && list.iter().any(|a| a == "--port=873"));
         assert!(!list.iter().any(|a| a.contains("super") || a.starts_with("--rsh")));

@@ -63,7 +63,8 @@ pub fn pull(settings: &Settings, job: Job<'_>, tell: &mut dyn FnMut(Event)) -> R
     let rsync = Program::find("rsync")
         .map_err(|e| Failure::because("failed to run rsync", &e))?
         .args(arguments::arguments(settings, metadata, workspace, files))
-        .stdin(Input::File(job.hold));
+        .stdin(Input::File(job.hold))
+        .stalls_after(settings.stall_timeout.duration().max(Duration::from_secs(1)));
     let command = rsync.argv().map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ");
     tell(Event::Line { level: Level::Debug, text: command });
 

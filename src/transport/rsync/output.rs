@@ -115,6 +115,18 @@ pub struct Statistics {
     received: Option<u64>,
 }
 
+/// Lines of the statistics that nobody asks for.
+const OTHER_FIGURES: [&str; 8] = [
+    "Number of created files",
+    "Number of deleted files",
+    "Total transferred file size",
+    "Literal data",
+    "Matched data",
+    "File list size",
+    "File list generation time",
+    "File list transfer time",
+];
+
 impl Statistics {
     /// Whether this is a line of the statistics.
     pub fn read(&mut self, line: &str) -> bool {
@@ -129,10 +141,7 @@ impl Statistics {
             "Number of regular files transferred" => self.transferred = number(),
             "Total bytes sent" => self.sent = number(),
             "Total bytes received" => self.received = number(),
-            "Number of created files" | "Number of deleted files" | "Total transferred file size" => {}
-            "Literal data" | "Matched data" | "File list size" => {}
-            "File list generation time" | "File list transfer time" => {}
-            _ => return false,
+            _ => return OTHER_FIGURES.contains(&label),
         }
         true
     }

@@ -45,13 +45,16 @@ const CODES: [(i32, &str, &str); 24] = [
     (21, "rsync lost one of its processes", "see the journal"),
     (22, "rsync ran out of memory", "check both hosts' memory"),
     (25, "rsync stopped deleting at a limit", "remove the limit"),
-    (30, "no data came for longer than `stall-timeout`", "check the source's load and the network"),
+    STALLED,
     (35, "the rsync daemon did not answer in time", "check `host`, `port` and the firewall"),
     (124, "the remote command failed on the source", "see the journal"),
     (125, "the remote command was killed on the source", "see the journal"),
     (126, "the remote command could not be started", "check `rsync-path` and its permissions on the source"),
     (127, "rsync is not installed on the source", "install it there, or set `rsync-path`"),
 ];
+
+const STALLED: (i32, &str, &str) =
+    (30, "no data came for longer than `stall-timeout`", "check the source's load and the network");
 
 /// Turns the end into figures or a failure. `Ok` needs a clean end by itself *and* all statistics.
 pub fn judge(
@@ -70,13 +73,16 @@ pub fn judge(
                           raise `timeout` or `bwlimit` if that is not enough";
             fail(Verdict::TimedOut, reason.to_owned(), None)
         }
+        Ending::Stalled => {
+            // The same thing, whether rsync or we were the first to lose patience.
+            let (_, meaning, advice) = STALLED;
+            fail(Verdict::Failed, format!("{meaning}: {advice}"), None)
+        }
         Ending::Signalled(_) => {
             let reason = format!("rsync {ending}: check for the out-of-memory killer (journalctl -k)");
             fail(Verdict::Failed, reason, None)
         }
-        Ending::Exited(code @ 0) | Ending::Exited(code @ 24)
-            if code == 0 || settings.vanished == Vanished::Accept =>
-        {
+        Ending::Exited(code @ (0 | 24)) if code == 0 || settings.vanished == Vanished::Accept => {
             statistics.transferred(local).ok_or_else(|| {
                 let reason = "rsync printed no statistics, so nothing shows that it did its work: \
                               check that /usr/bin/rsync is rsync 3.1 or later";
@@ -156,4 +162,82 @@ fn explain(code: i32, said: &Said, settings: &Settings, place: &ssh::Place<'_>) 
 /// What is said when a source does not want to be backed up now.
 pub fn deferral(host: &str, names: &str) -> String {
     format!("{host} does not want to be backed up now: {DO_NOT_RUN} there has {names}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{settings, ssh_settings};
+    use super::*;
+    use std::path::Path;
+
+    const STATISTICS: &str = "Number of files: 3\nNumber of regular files transferred: 1\nTotal file size: 9 bytes\n\
+                              Total bytes sent: 7\nTotal bytes received: 8";
+
+    fn judged(
+        ending: Ending,
+        errors: &[&str],
+        output: &str,
+        vanished: Vanished,
+    ) -> Result<Transferred, Failure> {
+        let (mut said, mut statistics) = (Said::default(), Statistics::default());
+        for line in errors {
+            said.hear(line.as_bytes(), &mut |_| ());
+        }
+        for line in output.lines() {
+            statistics.read(line);
+        }
+        let mut settings = settings(Source::Ssh(ssh_settings(22)));
+        settings.vanished = vanished;
+        let place = ssh::Place { known_hosts: Path::new("/kh"), home: Path::new("/home") };
+        judge(ending, &said, &statistics, &settings, &place)
+    }
+
+    fn failed(ending: Ending, errors: &[&str]) -> Failure {
+        judged(ending, errors, STATISTICS, Vanished::Retry).expect_err("a failure")
+    }
+
+    #[test]
+    fn only_a_clean_end_with_all_figures_is_a_success() {
+        for code in -1..=255 {
+            for vanished in [Vanished::Retry, Vanished::Accept] {
+                let good = code == 0 || (code == 24 && vanished == Vanished::Accept);
+                let ending = Ending::Exited(code);
+                assert_eq!(judged(ending, &[], STATISTICS, vanished).is_ok(), good, "{code} {vanished:?}");
+                assert!(judged(ending, &[], "Number of files: 3", vanished).is_err(), "{code}");
+            }
+        }
+        for ending in [Ending::Signalled(9), Ending::Stopped, Ending::TimedOut, Ending::Stalled] {
+            assert!(judged(ending, &[], STATISTICS, Vanished::Accept).is_err(), "{ending:?}");
+        }
+    }
+
+    #[test]
+    fn every_code_has_plain_words() {
+        for (code, meaning, advice) in CODES {
+            let reason = failed(Ending::Exited(code), &["what rsync said"]).reason;
+            for words in [meaning, advice, &format!("{code}"), "what rsync said"] {
+                assert!(reason.contains(words), "{code}: {reason}");
+            }
+        }
+        let unknown = failed(Ending::Exited(99), &["one", "two", "three", "four"]);
+        assert_eq!(unknown.reason, "rsync exited with 99, which it does not document: two; three; four");
+        assert_eq!((unknown.verdict, unknown.exit_code), (Verdict::Failed, Some(99)));
+    }
+
+    #[test]
+    fn our_own_ends_come_before_what_rsync_said() {
+        let line = "ssh: Could not resolve hostname web1: Name or service not known";
+        assert_eq!(failed(Ending::Stopped, &[line]).verdict, Verdict::Interrupted);
+        assert_eq!(failed(Ending::TimedOut, &[line]).verdict, Verdict::TimedOut);
+        assert!(failed(Ending::Signalled(9), &[line]).reason.starts_with("rsync was ended by SIGKILL"));
+    }
+
+    #[test]
+    fn a_deferral_needs_a_failed_rsync() {
+        let line = "planb: do-not-run.d: upgrade";
+        assert_eq!(failed(Ending::Exited(75), &[line]).verdict, Verdict::Deferred);
+        assert_eq!(failed(Ending::Exited(12), &[line]).verdict, Verdict::Deferred);
+        assert!(judged(Ending::Exited(0), &[line], STATISTICS, Vanished::Retry).is_ok());
+        assert_eq!(failed(Ending::Exited(75), &[]).verdict, Verdict::Failed);
+    }
 }

@@ -187,7 +187,13 @@ fn remote_program(text: &str) -> Result<(), Invalid> {
     no_parent(text, "program")
 }
 
+/// rsync drops a longer rule from a file of rules and goes on.
+const LONGEST_PATTERN: usize = 4000;
+
 fn pattern(text: &str) -> Result<(), Invalid> {
+    if text.len() > LONGEST_PATTERN {
+        return Err(Invalid::new(format!("a pattern has at most {LONGEST_PATTERN} bytes")));
+    }
     no_control(text, "pattern")?;
     no_parent(text, "pattern")
 }
@@ -340,7 +346,7 @@ mod tests {
             "`id`",
         ]);
         takes::<RemoteProgram>(&["rsync", "/usr/local/bin/rsync-3.2"]);
-        refuses::<Pattern>(&["", "a\nb", "/etc/../root", ".."]);
+        refuses::<Pattern>(&[&"x".repeat(4001), "", "a\nb", "/etc/../root", ".."]);
         takes::<Pattern>(&["/etc", "*.cache", "- x", "/-rf", "/home/*/with space"]);
     }
 

@@ -1,4 +1,4 @@
-//! The text of ssh's configuration for one connection (ssh_config(5)).
+//! The text of ssh's configuration for one connection (man 5 `ssh_config`).
 
 use super::known_hosts::{self, Known};
 use super::{Error, Place};
@@ -137,10 +137,10 @@ fn line(text: &mut String, keyword: &str, value: &str) {
 }
 
 /// What `ProxyJump` would run, written out because it would pass on the path of our configuration unquoted: ssh always
-/// starts a proxy through a shell. The host was checked when it was read, the path is quoted.
+/// starts a proxy through a shell, with `exec` before it. The host was checked when it was read, the path is quoted.
 fn proxy_command(config: &Path, jump: &str) -> Result<String, Error> {
     let config = plain(config)?.replace('%', "%%").replace('\'', r"'\''");
-    Ok(format!("exec ssh -F '{config}' -W '[%h]:%p' {jump}"))
+    Ok(format!("ssh -F '{config}' -W '[%h]:%p' {jump}"))
 }
 
 /// A path as one literal word: `%` begins a token in it.
@@ -167,4 +167,88 @@ fn plain(path: &Path) -> Result<&str, Error> {
             !text.contains(['"', '\\']) && !text.contains("${") && !text.contains(char::is_control)
         })
         .ok_or_else(|| Error::Path { path: path.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::process::Program;
+    use crate::host::signals::Stop;
+    use std::fs;
+
+    /// What ssh makes of a configuration: `ssh -G -F FILE HOST`, one `keyword value` a line.
+    fn understood(text: &str, dir: &Path, host: &str) -> Vec<String> {
+        let file = dir.join("ssh.conf");
+        fs::write(&file, text).expect("written");
+        let stop = Stop::new().expect("a socket pair");
+        let ssh = Program::find("ssh").expect("ssh").arg("-G").arg("-F").arg(&file).arg(host);
+        let done = ssh.capture(Limits { stop: &stop, deadline: None }, 1 << 20).expect("it runs");
+        assert!(done.ending.is_clean(), "{}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).expect("utf-8").lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn ssh_understands_it_and_nobody_can_undo_what_we_rely_on() {
+        let world = tempfile::Builder::new().prefix("100% it's [a] ").tempdir().expect("a directory");
+        let (dir, home) = (world.path(), world.path().join("home"));
+        fs::create_dir_all(home.join(".ssh")).expect("created");
+        let theirs = "ForwardAgent yes\nStrictHostKeyChecking no\nRemoteCommand id\nControlMaster auto\n\
+                      RequestTTY force\nUserKnownHostsFile /dev/null\nHostName 192.0.2.7\nCompression yes\n";
+        fs::write(home.join(".ssh/config"), theirs).expect("written");
+        let options = ["ForwardX11=yes", "ConnectTimeout=5", "Ciphers=aes256-ctr"]
+            .map(|o| o.parse().expect("an option"));
+        let (identity, jump) = (dir.join("id"), dir.join("jump.conf"));
+        let hop = Hop {
+            host: "web1",
+            user: Some("me"),
+            port: Some(2222),
+            identity: Some(&identity),
+            options: &options,
+            through: Some((&jump, "bastion")),
+        };
+        let stop = Stop::new().expect("a socket pair");
+        let limits = Limits { stop: &stop, deadline: None };
+        let known_hosts = dir.join("known_hosts.d");
+        let place = Place { known_hosts: &known_hosts, home: &home };
+        let text = text(&"web1".parse().expect("a name"), &hop, place, limits).expect("a text");
+        let understood = understood(&text, dir, "web1");
+        for line in [
+            "user me",
+            "port 2222",
+            "hostname 192.0.2.7",
+            "batchmode yes",
+            "clearallforwardings yes",
+            "forwardagent no",
+            "forwardx11 no",
+            "controlmaster false",
+            "requesttty false",
+            "stricthostkeychecking accept-new",
+            "connecttimeout 5",
+            "serveraliveinterval 15",
+            "compression yes",
+            "ciphers aes256-ctr",
+            "identitiesonly yes",
+        ] {
+            assert!(understood.iter().any(|l| l == line), "{line}: {understood:#?}");
+        }
+        assert!(!understood.iter().any(|l| l.starts_with("remotecommand")), "{understood:#?}");
+        let path = |path: &Path| path.display().to_string();
+        let value = |keyword: &str| {
+            understood.iter().find_map(|l| l.strip_prefix(keyword)).expect(keyword).to_owned()
+        };
+        // ssh -G prints tokens as they were written.
+        assert_eq!(value("userknownhostsfile ").replace("%%", "%"), path(&known_hosts.join("web1")));
+        assert_eq!(value("identityfile ").replace("%%", "%"), path(&identity));
+        assert_eq!(
+            value("proxycommand ").replace("%%", "%"),
+            format!("ssh -F '{}' -W '[%h]:%p' bastion", path(&jump).replace('\'', "'\\''"))
+        );
+    }
+
+    #[test]
+    fn what_ssh_cannot_quote_is_refused() {
+        for bad in ["/a\"b", "/a\nb", "/a\\b", "/${HOME}"] {
+            assert!(matches!(quoted(Path::new(bad)), Err(Error::Path { .. })), "{bad:?}");
+        }
+    }
 }

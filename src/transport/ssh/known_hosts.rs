@@ -1,9 +1,9 @@
-//! Which keys hosts are known by: `known_hosts.d/HOST`, in the format of `ssh-keyscan` (sshd(8), SSH_KNOWN_HOSTS FILE
-//! FORMAT).
+//! Which keys hosts are known by: `known_hosts.d/HOST`, in the format of `ssh-keyscan` (sshd(8)).
 //!
-//! The first key a host shows is kept. From then on nothing but that key is good: OpenSSH's `accept-new` alone would
-//! still take a key of *another type* from an impostor without a question, so it is in force only as long as there is
-//! none.
+//! The first key a host shows is kept. From then on nothing but that key is good. OpenSSH's `accept-new` never takes a
+//! changed key, but it goes by names: should ssh come to call the host otherwise (`HostName` in somebody's
+//! configuration, another spelling), it would take whatever is shown for new. So it is in force only as long as no key
+//! is known, and then it is over.
 
 use super::{Error, Place};
 use crate::host::process::{Limits, Program};

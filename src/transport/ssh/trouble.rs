@@ -16,6 +16,14 @@ pub fn explain<'l>(lines: impl Iterator<Item = &'l str>, ssh: &Ssh, place: &Plac
         .or_else(|| login(&lines, ssh))
         .or_else(|| remote_command(&lines, ssh))
         .or_else(|| {
+            // After a jump host's troubles, of which it is a consequence.
+            let line = find("kex_exchange_identification: ").or_else(|| find("banner exchange: "))?;
+            Some(format!(
+                "{whom} hung up before the login ({line}): is that an ssh server, and does it let this host in \
+                 (MaxStartups, fail2ban)?"
+            ))
+        })
+        .or_else(|| {
             let line = find("Unable to negotiate with")?;
             let what = line.split(": ").skip(1).collect::<Vec<_>>().join(": ");
             Some(format!("{whom} and this host's ssh have nothing in common: {what}: see `ssh-options`"))
@@ -48,6 +56,14 @@ fn of_ssh(line: &&str) -> bool {
 }
 
 fn name_or_network(lines: &[&str], whom: &str) -> Option<String> {
+    let found = |text: &str| lines.iter().find_map(|line| line.split_once(text).map(|(_, rest)| rest));
+    // "channel 0: open failed: connect failed: Connection refused". Before the rest, which is what follows from it.
+    if let Some(why) = found("open failed: ") {
+        return Some(format!(
+            "the jump host could not connect to {whom} ({why}): check `host` and `port`, and that the jump host's \
+             sshd allows forwarding"
+        ));
+    }
     for line in lines {
         // "ssh: Could not resolve hostname web1: Name or service not known"
         if let Some((_, rest)) = line.split_once("Could not resolve hostname ") {
@@ -64,19 +80,6 @@ fn name_or_network(lines: &[&str], whom: &str) -> Option<String> {
                 _ => "check that it is up, and the network and firewalls between",
             };
             return Some(format!("{address} cannot be reached ({}): {advice}", why.trim()));
-        }
-        // "channel 0: open failed: connect failed: Connection refused"
-        if let Some((_, why)) = line.split_once("open failed: ") {
-            return Some(format!(
-                "the jump host could not connect to {whom} ({why}): check `host` and `port`, and that the jump \
-                 host's sshd allows forwarding"
-            ));
-        }
-        if line.contains("kex_exchange_identification: ") || line.contains("banner exchange: ") {
-            return Some(format!(
-                "{whom} hung up before the login ({line}): is that an ssh server, and does it let this host in \
-                 (MaxStartups, fail2ban)?"
-            ));
         }
     }
     None
@@ -103,8 +106,8 @@ fn host_key(lines: &[&str], whom: &str, place: &Place<'_>) -> Option<String> {
         format!("the host key has CHANGED, which can mean that somebody is in between: {changed} from {file}")
     } else if has("you have requested strict checking") {
         format!(
-            "the host shows a key of another type than the one that is known, which can mean that somebody is in \
-             between: {changed} from {file} (or {})",
+            "no key is known under the name or of the type that ssh asks for now, although one is known for this \
+             host: {changed} from {file} (or {})",
             known_hosts::SYSTEM
         )
     } else {

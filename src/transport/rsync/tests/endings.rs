@@ -37,15 +37,20 @@ fn a_lost_connection_is_a_failure() {
 }
 
 #[test]
-fn a_stalled_connection_is_a_failure() {
+fn a_stalled_source_is_a_failure() {
     let (world, sshd) = (World::new(), Sshd::start());
     let mut settings = world.over(&sshd);
     slow(&world, &mut settings);
     settings.stall_timeout = Span::from_secs(2);
-    let failure =
-        world.pull_and(&settings, &world.tree(1), once_running(|| sshd.signal(Signal::SIGSTOP))).failed();
-    assert_eq!((failure.verdict, failure.exit_code), (Verdict::Failed, Some(30)), "{failure}");
-    assert!(failure.reason.contains("`stall-timeout`"), "{failure}");
+    // First the whole connection, then only rsync on the source: its sshd goes on to answer ssh's questions.
+    for (n, stall) in [(10, Sshd::signal as fn(&Sshd, Signal)), (12, Sshd::signal_commands)] {
+        let started = Instant::now();
+        let act = once_running(|| stall(&sshd, Signal::SIGSTOP));
+        let failure = world.pull_and(&settings, &world.tree(n), act).failed();
+        assert_eq!(failure.verdict, Verdict::Failed);
+        assert!(failure.reason.contains("`stall-timeout`"), "{failure}");
+        assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    }
 }
 
 #[test]
@@ -162,10 +167,11 @@ fn a_source_can_ask_to_be_left_alone() {
     let (world, sshd) = (World::new(), Sshd::start());
     world.write("f", "f");
     // The directory is a fixed one of the source: a private one stands in its place.
-    let state = world.at("state");
+    let state = tempfile::tempdir().expect("a directory");
+    let state = state.path();
     sshd.force(&format!(
-        "exec sh -c \"$(printf %s \"$SSH_ORIGINAL_COMMAND\" | sed 's,/var/lib/planb,\"{}\",g')\"",
-        state.display().to_string().replace('\'', "'\\''")
+        "exec sh -c \"$(printf %s \"$SSH_ORIGINAL_COMMAND\" | sed 's,/var/lib/planb,{},g')\"",
+        state.display()
     ));
     let mut settings = world.over(&sshd);
     settings.ssh().do_not_run = true;
@@ -222,6 +228,28 @@ fn an_rsync_that_does_nothing_is_no_success() {
     slow(&world, &mut settings);
     let failure = world.pull(&settings, &world.tree(1)).failed();
     assert_eq!(failure.verdict, Verdict::Failed, "{failure}");
+}
+
+#[test]
+fn the_fileset_stays_locked_as_long_as_rsync_runs() {
+    let world = World::new();
+    let mut settings = world.local();
+    slow(&world, &mut settings);
+    let lock = world.at("lock");
+    let open = || File::options().append(true).create(true).open(&lock).expect("a lock file");
+    let is_free = || open().try_lock().is_ok();
+    let is_ours = || {
+        let mut open = fs::read_dir("/proc/self/fd").expect("readable").filter_map(Result::ok);
+        open.any(|fd| fs::read_link(fd.path()).is_ok_and(|target| target == lock))
+    };
+    // Given away: from the moment rsync has started, only rsync has it.
+    let hold = open();
+    hold.lock().expect("nobody else's");
+    assert!(is_ours());
+    let mut found = Vec::new();
+    let tree = world.tree(1);
+    world.pull_holding(hold, &settings, &tree, once_running(|| found.push((is_free(), is_ours())))).ok();
+    assert_eq!((found, is_free()), (vec![(false, false)], true));
 }
 
 #[test]

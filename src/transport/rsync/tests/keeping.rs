@@ -73,6 +73,11 @@ fn fill(world: &World) {
     fs::set_permissions(at("set"), fs::Permissions::from_mode(0o6755)).expect("ours");
     fs::set_permissions(at("secret"), fs::Permissions::from_mode(0o000)).expect("ours");
     fs::set_permissions(at("dir"), fs::Permissions::from_mode(0o1555)).expect("ours");
+    // Long ago, as in a restore: a time within the present second is as good as another to rsync.
+    let mut all: Vec<OsString> = ["-h", "-d", "2001-02-03 04:05:06.789"].map(OsString::from).to_vec();
+    all.extend(paths(&world.source()).iter().map(|path| at("").join(path).into_os_string()));
+    all.push(world.source().into_os_string());
+    run("touch", all);
 }
 
 /// `seen` without the inodes' numbers, which are the one thing a copy cannot have.

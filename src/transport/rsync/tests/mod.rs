@@ -128,7 +128,18 @@ impl World {
     }
 
     /// Pulls, and does something at each event.
-    fn pull_and(&self, settings: &Settings, workspace: &Workspace, mut at: impl FnMut(&Event)) -> Pulled {
+    fn pull_and(&self, settings: &Settings, workspace: &Workspace, at: impl FnMut(&Event)) -> Pulled {
+        let hold = File::open("/dev/null").expect("it is always there");
+        self.pull_holding(hold, settings, workspace, at)
+    }
+
+    fn pull_holding(
+        &self,
+        hold: File,
+        settings: &Settings,
+        workspace: &Workspace,
+        mut at: impl FnMut(&Event),
+    ) -> Pulled {
         let name: Name = "web1".parse().expect("a name");
         let (scratch, known_hosts, home) = (self.at("run"), self.at("known_hosts.d"), self.at("home"));
         let job = Job {
@@ -138,7 +149,7 @@ impl World {
             scratch: &scratch,
             known_hosts: &known_hosts,
             home: &home,
-            hold: File::open("/dev/null").expect("it is always there"),
+            hold,
         };
         let mut events = Vec::new();
         let result = transfer(&Transport::Rsync(settings.clone()), job, &mut |event| {

@@ -7,12 +7,13 @@ use std::net::TcpListener;
 
 #[track_caller]
 fn fails(world: &World, settings: &Settings, words: &[&str]) {
-    let failure = world.pull(settings, &world.tree(1)).failed();
+    let tree = world.tree(99);
+    let failure = world.pull(settings, &tree).failed();
     assert_eq!(failure.verdict, Verdict::Failed);
     for word in words {
         assert!(failure.reason.contains(word), "{word:?} is not in: {failure}");
     }
-    assert!(names(world.tree(1).path()).is_empty());
+    assert!(names(tree.path()).is_empty());
 }
 
 #[test]
@@ -65,9 +66,9 @@ fn the_first_key_is_kept_and_no_other_is_taken() {
     let words = ["CHANGED", "known_hosts.d/127.0.0.1:1"];
     sshd.change_host_key("ed25519");
     fails(&world, &settings, &words);
-    // A key of a type that was never seen would pass for new.
+    // A key of a type that was never seen must not pass for new.
     sshd.change_host_key("ecdsa");
-    fails(&world, &settings, &["another type", "known_hosts.d/127.0.0.1"]);
+    fails(&world, &settings, &words);
     assert_eq!(fs::read_to_string(world.at("known_hosts.d/127.0.0.1")).expect("kept"), known);
 
     // Another port of the same host is another machine as far as keys go.
@@ -86,7 +87,7 @@ fn a_jump_host_is_on_the_way() {
     settings.ssh().jump =
         Some(format!("{}@127.0.0.1:{}", Sshd::user(), jump.port()).parse().expect("a jump"));
     world.pull(&settings, &world.tree(1)).ok();
-    assert!(jump.log().contains("Accepted") || jump.log().is_empty());
+    assert!(jump.log().contains("Accepted publickey"), "{}", jump.log());
     let known = fs::read_to_string(world.at("known_hosts.d/127.0.0.1")).expect("kept");
     assert_eq!(known.lines().count(), 2, "{known}");
 
@@ -112,9 +113,11 @@ fn the_administrators_own_configuration_fills_what_is_open() {
     fs::copy(sshd.identity(), world.at("home/.ssh/id_ed25519")).expect("copied");
     world.pull(&settings, &world.tree(1)).ok();
     world.pull(&settings, &world.tree(1)).ok();
+    // Under another name of the same host another key would be new to ssh; it is not to us.
+    let text = text.replace("127.0.0.1", "localhost");
+    fs::write(world.at("home/.ssh/config"), text).expect("written");
     sshd.change_host_key("ecdsa");
-    let failure = world.pull(&settings, &world.tree(1)).failed();
-    assert!(failure.reason.contains("alias-of-web1"), "{failure}");
+    fails(&world, &settings, &["no key is known under the name", "known_hosts.d/alias-of-web1"]);
 }
 
 #[test]
