@@ -54,7 +54,7 @@ check: ## everything that must pass before a change lands
 demo: ## pull this checkout over ssh twice, below target/demo, and show what came of it
 	@tests/deps $(DEMO_PACKAGES)
 	$(CARGO) build --locked
-	@tests/demo $(TARGET)/debug/planb $(TARGET)/demo
+	@tests/demo $(TARGET)/debug/planb target/demo
 
 bench: build ## measure against plain rsync and rsnapshot; BENCH_SCALE=0.01 for a quick try
 	@tests/bench $(PLANB) $(TARGET)/bench

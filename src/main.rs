@@ -5,6 +5,7 @@
 mod cli;
 mod config;
 mod fileset;
+mod generator;
 mod history;
 mod hooks;
 mod host;

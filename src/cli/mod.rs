@@ -4,6 +4,7 @@
 
 mod check;
 mod exit;
+mod generator;
 mod history;
 mod list;
 mod log;
@@ -53,6 +54,8 @@ enum Command {
     Prune(snapshots::Prune),
     Retention(retention::Retention),
     History(history::History),
+    #[command(hide = true)]
+    Generator(generator::Generator),
     /// Print the completions for a shell
     #[command(hide = true)]
     Completions {
@@ -71,7 +74,7 @@ fn moment(text: &str) -> Result<OffsetDateTime, time::error::Parse> {
 
 /// Does what the arguments say.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> Exit {
-    match Planb::try_parse_from(arguments) {
+    match Planb::try_parse_from(generator::arguments(arguments)) {
         Ok(planb) => match start(planb) {
             Ok(exit) => exit,
             Err(error) => {
@@ -99,6 +102,7 @@ fn start(planb: Planb) -> anyhow::Result<Exit> {
         Command::Prune(prune) => prune.run(&world),
         Command::Retention(retention) => retention.run(),
         Command::History(history) => history.run(&world),
+        Command::Generator(generator) => generator.run(&world.paths),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Planb::command(), "planb", &mut script);

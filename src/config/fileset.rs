@@ -141,8 +141,8 @@ fn valid(
         }
         None
     };
-    if let (Some(Transport::Rsync(settings)), Some(storage)) = (&transport, &storage)
-        && let Some(message) = overlap::complaint(settings, &storage.settings)
+    if let (Some(Transport::Rsync(settings)), Some(storage), Some(dataset)) = (&transport, &storage, &dataset)
+        && let Some(message) = overlap::complaint(settings, &storage.settings, dataset)
     {
         faults.push(merged.blame(&keys::INCLUDE, message));
     }

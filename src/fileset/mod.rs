@@ -15,5 +15,6 @@ pub mod record;
 pub mod retention;
 pub mod schedule;
 pub mod snapshot;
+pub mod word;
 pub mod workspace;
 pub mod zone;

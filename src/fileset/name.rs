@@ -5,8 +5,7 @@
 //! escaping is needed anywhere, no name can leave its directory, and none can be mistaken for an option.
 
 use super::invalid::Invalid;
-use std::fmt;
-use std::str::FromStr;
+use super::word::word;
 
 /// The longest name, in bytes. Unit names may have 255, ZFS dataset paths 255 with the snapshot.
 pub const LONGEST: usize = 63;
@@ -41,39 +40,11 @@ pub(super) fn check(what: &str, text: &str) -> Result<(), Invalid> {
 
 macro_rules! name {
     ($(#[$doc:meta])* $type:ident, $what:literal) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-        #[serde(transparent)]
-        pub struct $type(String);
-
-        impl $type {
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl FromStr for $type {
-            type Err = Invalid;
-            fn from_str(text: &str) -> Result<Self, Invalid> {
-                check($what, text).map(|()| Self(text.to_owned()))
-            }
-        }
-
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
-            }
-        }
+        word!($(#[$doc])* $type, |text| check($what, text));
 
         impl AsRef<std::path::Path> for $type {
             fn as_ref(&self) -> &std::path::Path {
                 self.0.as_ref()
-            }
-        }
-
-        impl<'de> serde::Deserialize<'de> for $type {
-            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
             }
         }
     };

@@ -10,6 +10,7 @@
 
 use super::invalid::Invalid;
 use super::name;
+use super::word::word;
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
@@ -59,33 +60,18 @@ impl fmt::Display for Automatic {
     }
 }
 
-/// Why a person keeps a snapshot, in one word of the alphabet of names.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Label(String);
-
-impl Label {
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for Label {
-    type Err = Invalid;
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+word!(
+    /// Why a person keeps a snapshot, in one word of the alphabet of names.
+    Label,
+    |text| {
         if text == AUTOMATIC {
             return Err(Invalid::new(
                 "the label \"planb\" marks automatic snapshots, which are not kept: choose another label",
             ));
         }
-        name::check("label", text).map(|()| Self(text.to_owned()))
+        name::check("label", text)
     }
-}
-
-impl fmt::Display for Label {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
+);
 
 /// The name of a snapshot that a person keeps: retention never destroys it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

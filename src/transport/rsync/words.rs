@@ -2,29 +2,7 @@
 //! argument on its way to rsync, ssh or the source's shell.
 
 use crate::fileset::invalid::Invalid;
-use std::str::FromStr;
-
-macro_rules! word {
-    ($(#[$doc:meta])* $type:ident, $check:expr) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $type(String);
-
-        impl $type {
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl FromStr for $type {
-            type Err = Invalid;
-            fn from_str(text: &str) -> Result<Self, Invalid> {
-                let check: fn(&str) -> Result<(), Invalid> = $check;
-                check(text).map(|()| Self(text.to_owned()))
-            }
-        }
-    };
-}
+use crate::fileset::word::word;
 
 word!(
     /// A source's host: a DNS name, an address, or an alias from ssh's configuration. IPv6 addresses without brackets.
@@ -301,6 +279,7 @@ fn flag(text: &str) -> Result<(), Invalid> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::str::FromStr;
 
     fn refuses<T: FromStr<Err = Invalid> + std::fmt::Debug>(words: &[&str]) {
         for word in words {

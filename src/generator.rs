@@ -1,0 +1,159 @@
+//! From the configuration to what systemd has to know of it: `planb-generator`, see systemd.generator(7).
+//!
+//! The units that PlanB ships hold all that is constant; only what varies is generated, as drop-ins and links. Which
+//! files those are is a pure function of the configuration ([`files`]); [`write`](write()) puts them into the one directory
+//! that systemd gave. It runs early in every boot, before /var is mounted and with nobody to wait for: nothing in this
+//! room reads a file, the clock or the environment, or starts a process.
+
+mod escape;
+mod write;
+
+pub use write::write;
+
+use crate::config::{Configuration, Fileset};
+use crate::fileset::schedule::ShiftedHours;
+use crate::fileset::zone::Zone;
+use crate::storage;
+use crate::transport::Transport;
+use crate::transport::rsync::settings::Source;
+use escape::{quoted, quoted_with_options, specifiers};
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+/// Where a transfer finds the files of a source that is a path of this machine.
+///
+/// Not at their own place, where its sandbox has other things: an empty /home instead of the one to back up.
+pub const LOCAL_SOURCE: &str = "/run/planb/source";
+
+/// What every timer of ours is an instance of.
+const TIMER: &str = "/usr/lib/systemd/system/planb@.timer";
+
+/// How long a transfer's unit may live past the fileset's `timeout`, by which the transfer ends itself.
+const TRANSFER_GRACE: u64 = 5 * 60;
+
+/// How long a run may take beside the transfer: a day for a slot, and half of one to open, snapshot and prune.
+const RUN_GRACE: u64 = 36 * 3600;
+
+/// One file of the generator's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    Text(String),
+    /// A symbolic link and its target.
+    Link(&'static str),
+}
+
+/// All files, by their path below the generator's directory. Filesets that are invalid or disabled have none.
+pub fn files(configuration: &Configuration) -> BTreeMap<PathBuf, Content> {
+    let mut files = BTreeMap::new();
+    let mut add = |path: String, text: String| {
+        files.insert(PathBuf::from(path), Content::Text(text));
+    };
+    let storages: Vec<&Path> = configuration.settings.storages.values().map(root).collect();
+    if !storages.is_empty() {
+        // It sorts before those of the filesets, whose datasets are shown again below what is hidden here.
+        add("planb-transfer@.service.d/40-planb-storages.conf".into(), hidden(&storages));
+    }
+    let mut zones = HashMap::new();
+    let enabled: Vec<&Fileset> = configuration.filesets.iter().filter(|fileset| fileset.enabled).collect();
+    for fileset in &enabled {
+        let name = &fileset.name;
+        let zone = &fileset.timezone;
+        let shifted = *zones.entry(zone.name()).or_insert_with(|| ShiftedHours::of(zone));
+        add(format!("planb@{name}.timer.d/50-planb.conf"), timer(fileset, shifted));
+        add(format!("planb@{name}.service.d/50-planb.conf"), run(fileset, zone));
+        add(format!("planb-transfer@{name}.service.d/50-planb.conf"), transfer(fileset));
+    }
+    for fileset in &enabled {
+        let link = format!("timers.target.wants/planb@{}.timer", fileset.name);
+        files.insert(link.into(), Content::Link(TIMER));
+    }
+    files
+}
+
+fn root(storage: &storage::Settings) -> &Path {
+    let storage::Settings::Directory { path } = storage;
+    path
+}
+
+fn timer(fileset: &Fileset, shifted: ShiftedHours) -> String {
+    let Fileset { name, blacklist_hours, timezone, .. } = fileset;
+    let file = specifiers(&fileset.file.to_string_lossy());
+    let mut starts = String::new();
+    for calendar in fileset.schedule.start_times(name, blacklist_hours, shifted) {
+        line(&mut starts, "OnCalendar", &specifiers(&calendar.on_calendar(timezone)));
+    }
+    format!(
+        "\
+[Unit]
+SourcePath={file}
+
+[Timer]
+OnCalendar=
+{starts}"
+    )
+}
+
+fn run(fileset: &Fileset, zone: &Zone) -> String {
+    let limit = fileset.timeout.secs().saturating_add(RUN_GRACE);
+    format!(
+        "\
+[Service]
+Environment=TZ={zone}
+RuntimeMaxSec={limit}s
+"
+    )
+}
+
+fn transfer(fileset: &Fileset) -> String {
+    let limit = fileset.timeout.secs().saturating_add(TRANSFER_GRACE);
+    let dataset = quoted(&root(&fileset.storage.settings).join(&fileset.dataset).to_string_lossy());
+    let Transport::Rsync(settings) = &fileset.transport;
+    let mut own = String::new();
+    let file = match &settings.source {
+        Source::Ssh(ssh) => ssh.identity.as_deref(),
+        Source::Daemon(daemon) => daemon.password_file.as_deref(),
+        Source::Local(path) => {
+            let source = quoted(path.as_str());
+            own = format!(
+                "\
+# The source is a path of this machine: to be read whoever it belongs to, and no network.
+BindReadOnlyPaths={source}:{LOCAL_SOURCE}
+CapabilityBoundingSet=CAP_DAC_READ_SEARCH
+AmbientCapabilities=CAP_DAC_READ_SEARCH
+PrivateUsers=no
+PrivateNetwork=yes
+RestrictAddressFamilies=
+RestrictAddressFamilies=AF_UNIX
+"
+            );
+            None
+        }
+    };
+    if let Some(file) = file {
+        // A file that is missing must not keep the transfer from starting: ssh and rsync say in their own words what is.
+        line(&mut own, "BindReadOnlyPaths", &quoted(&format!("-{}", file.to_string_lossy())));
+    }
+    format!(
+        "\
+[Service]
+RuntimeMaxSec={limit}s
+BindPaths={dataset}
+NoExecPaths={dataset}
+{own}"
+    )
+}
+
+/// For all transfers, whatever their fileset: an empty directory where a storage is.
+fn hidden(storages: &[&Path]) -> String {
+    let mut text = "[Service]\n".to_owned();
+    for storage in storages {
+        line(&mut text, "TemporaryFileSystem", &quoted_with_options(&storage.to_string_lossy(), "ro"));
+    }
+    text
+}
+
+fn line(text: &mut String, key: &str, value: &str) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "{key}={value}");
+}
