@@ -441,7 +441,7 @@ mod tests {
         let done = capture(shell("sleep 1000 & echo $!; wait"), Some(Duration::from_millis(300)));
         assert_eq!(done.ending, Ending::TimedOut);
         let grandchild = String::from_utf8(done.stdout).expect("utf-8");
-        let state = std::fs::read_to_string(format!("/proc/{}/stat", grandchild.trim()));
+        let state = fs::read_to_string(format!("/proc/{}/stat", grandchild.trim()));
         assert!(state.is_err() || state.is_ok_and(|s| s.contains(") Z ")), "the grandchild still runs");
     }
 

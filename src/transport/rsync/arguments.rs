@@ -1,5 +1,6 @@
 //! rsync's arguments. Everything PlanB promises about a transfer is one line here, with its reason.
 
+use super::metadata::Kept;
 use super::remote;
 use super::settings::{Metadata, Settings, Source};
 use crate::fileset::quantity::Size;
@@ -27,14 +28,9 @@ pub struct Files<'a> {
 ///
 /// None of them can be taken for another: values are joined to their long options with `=`, the two paths come behind
 /// `--`, and a path is absolute or begins with a host, which has no leading dash.
-pub fn arguments(
-    settings: &Settings,
-    metadata: Metadata,
-    workspace: &Workspace,
-    files: Files<'_>,
-) -> Vec<OsString> {
+pub fn arguments(settings: &Settings, kept: Kept, workspace: &Workspace, files: Files<'_>) -> Vec<OsString> {
     let mut list = List(Vec::new());
-    match metadata {
+    match kept.metadata {
         Metadata::Full => {
             list.add("--archive").add("--hard-links").add("--acls").add("--xattrs").add("--numeric-ids");
             // Owners, devices, ACLs and the like as extended attributes: nobody here needs to be root to keep them,
@@ -54,7 +50,10 @@ pub fn arguments(
     }
     // Times to the nanosecond. By default rsync takes a file of the same size for unchanged that was written twice in
     // one second, and would keep the first state for ever.
-    list.add("--sparse").add("--modify-window=-1");
+    if kept.nanoseconds {
+        list.add("--modify-window=-1");
+    }
+    list.add("--sparse");
 
     // What is gone or excluded goes, too, also from a tree that an interrupted run left. After a reading error rsync
     // deletes nothing, and such a run fails: hence no --ignore-errors.
@@ -179,7 +178,8 @@ mod tests {
     fn list(settings: &Settings, metadata: Metadata, writes: Writes) -> Vec<String> {
         let workspace = Workspace::new("/srv/web1/data".into(), writes);
         let files = Files { filter: Path::new("/run/x/filter"), ssh: Path::new("/run/it's a/ssh.conf") };
-        let list = arguments(settings, metadata, &workspace, files);
+        let kept = Kept { metadata, nanoseconds: metadata == Metadata::Full };
+        let list = arguments(settings, kept, &workspace, files);
         list.into_iter().map(|a| a.into_string().expect("utf-8")).collect()
     }
 
@@ -204,8 +204,8 @@ mod tests {
                 "--xattrs",
                 "--numeric-ids",
                 "--fake-super",
-                "--sparse",
                 "--modify-window=-1",
+                "--sparse",
                 "--delete-excluded",
                 "--delete-delay",
                 "--partial-dir=.planb-partial",
@@ -252,7 +252,7 @@ mod tests {
         assert_eq!(list[list.len() - 2], "me@web1::module/./a b/");
         assert!(list.iter().any(|a| a == "--password-file=/etc/planb/secret"));
         assert!(list.iter().any(|a| a == "--contimeout=30") && list.iter().any(|a| a == "--port=873"));
-        assert!(!list.iter().any(|a| a.contains("super") || a.starts_with("--rsh")));
+        assert!(!list.iter().any(|a| a.contains("super") || a.contains("window") || a.starts_with("--rsh")));
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub fn pull(settings: &Settings, job: Job<'_>, tell: &mut dyn FnMut(Event)) -> R
         not_now(Path::new(remote::DO_NOT_RUN))?;
     }
 
-    let metadata = metadata::kept(settings.metadata, workspace.path(), tell)?;
+    let kept = metadata::kept(settings.metadata, workspace.path(), tell)?;
     let share_of = share_of(workspace);
     let cut = leftovers::cut_loose(workspace).map_err(|e| {
         let what = format!("failed to go on with the unfinished tree {}", workspace.path().display());
@@ -62,7 +62,7 @@ pub fn pull(settings: &Settings, job: Job<'_>, tell: &mut dyn FnMut(Event)) -> R
     let files = arguments::Files { filter: &filter, ssh: &ssh_config };
     let rsync = Program::find("rsync")
         .map_err(|e| Failure::because("failed to run rsync", &e))?
-        .args(arguments::arguments(settings, metadata, workspace, files))
+        .args(arguments::arguments(settings, kept, workspace, files))
         .stdin(Input::File(job.hold))
         .stalls_after(settings.stall_timeout.duration().max(Duration::from_secs(1)));
     let command = rsync.argv().map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ");
@@ -74,7 +74,7 @@ pub fn pull(settings: &Settings, job: Job<'_>, tell: &mut dyn FnMut(Event)) -> R
         .map_err(|e| Failure::because("failed to run rsync", &e))?;
     let (said, statistics) = listener.finish();
     let transferred = verdict::judge(ending, &said, &statistics, settings, &place)?;
-    all_there(settings, metadata, workspace.path(), tell)?;
+    all_there(settings, kept.metadata, workspace.path(), tell)?;
     Ok(transferred)
 }
 
