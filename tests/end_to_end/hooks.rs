@@ -35,7 +35,7 @@ fn hooks_run_by_name_and_what_stands_in_etc_stands_for_the_name() {
     let said: Vec<&str> = ran
         .stderr
         .lines()
-        .filter_map(|line| line.split(": ").nth(2))
+        .filter_map(|line| line.split(": ").nth(3))
         .filter(|line| line.starts_with("etc") || line.starts_with("vendor"))
         .collect();
     assert_eq!(said, ["etc 10-first", "etc 20-both", "vendor 30-vendor", "etc 90-last"], "{}", ran.stderr);

@@ -18,6 +18,7 @@ fn a_timer_does_not_start_a_backup_in_blacklist_hours_and_a_person_does() {
     world.local("web1", "blacklist-hours = \"9-17\"\ntimezone = \"Europe/Amsterdam\"", "");
     world.set_clock(BEGIN + Duration::hours(9));
     for (unit, trigger) in [("planb@web1.timer", "timer"), ("planb-retry@web1.timer", "retry")] {
+        world.later(Duration::MINUTE);
         let ran = by_timer(&world, unit);
         world.assert_came_to_nothing(
             &ran,
@@ -72,13 +73,15 @@ fn a_source_that_asks_to_be_left_alone_is() {
     world.listen();
     world.write("f", "f");
     // The directory is a fixed one of the source: a private one stands in its place.
-    let state = world.at("state");
-    let path = state.to_str().expect("utf-8").replace('\'', r"'\''");
-    sshd.force(&format!("d='{path}'; exec sh -c \"$(printf %s \"$SSH_ORIGINAL_COMMAND\" | sed \"s,/var/lib/planb,\\\"$d\\\",g\")\""));
+    let state = tempfile::tempdir().expect("a directory");
+    sshd.force(&format!(
+        "exec sh -c \"$(printf %s \"$SSH_ORIGINAL_COMMAND\" | sed 's,/var/lib/planb,{},g')\"",
+        state.path().display()
+    ));
     world.over(&sshd, "web1", "", "do-not-run = true");
     world.good_run("web1");
-    fs::create_dir_all(state.join("do-not-run.d")).expect("directories");
-    fs::write(state.join("do-not-run.d/upgrade"), "").expect("written");
+    fs::create_dir_all(state.path().join("do-not-run.d")).expect("directories");
+    fs::write(state.path().join("do-not-run.d/upgrade"), "").expect("written");
     let ran = world.run("web1");
     world.assert_came_to_nothing(
         &ran,
@@ -88,6 +91,6 @@ fn a_source_that_asks_to_be_left_alone_is() {
         &["127.0.0.1 does not want to be backed up now", "upgrade"],
     );
     assert_eq!(world.snapshots("web1").len(), 1);
-    fs::remove_file(state.join("do-not-run.d/upgrade")).expect("removed");
+    fs::remove_file(state.path().join("do-not-run.d/upgrade")).expect("removed");
     world.good_run("web1");
 }

@@ -81,7 +81,7 @@ fn a_newer_history_is_left_alone_and_its_records_wait() {
     let listed = world.planb(&["list", "--json"]);
     assert!(listed.code == 0 && listed.stdout.contains("\"success\""), "{listed:?}");
     set(version);
-    backs_up_and_says(&world, &["1 records that had waited went into the history"]);
+    backs_up_and_says(&world, &["1 record had waited and went into the history"]);
     assert_eq!(world.runs("web1").len(), 3);
 }
 
@@ -99,9 +99,9 @@ fn a_history_that_cannot_be_written_makes_records_wait() {
     backs_up_and_says(&world, &["error: web1: the history did not take this run: its record waits as"]);
     assert_eq!(world.listed("web1")["last_result"], "success");
     let looked = world.planb(&["history", "web1"]);
-    assert!(looked.said("1 records wait for the history"), "{}", looked.stderr);
+    assert!(looked.said("waiting for the history in "), "{}", looked.stderr);
     drop(mounted);
-    backs_up_and_says(&world, &["1 records that had waited went into the history"]);
+    backs_up_and_says(&world, &["1 record had waited and went into the history"]);
     assert_eq!(world.runs("web1").len(), 3);
 }
 

@@ -116,7 +116,7 @@ fn a_killed_run_is_cleaned_up_after_by_the_next_one() {
     let ran = assert_resumes(&world, &sshd);
     assert_eq!(heirs(), 0);
     assert!(ran.said("a killed run had left processes that still wrote; they were ended"), "{}", ran.stderr);
-    assert!(ran.said("the run that began at 2026-03-02 3:00:0"), "{}", ran.stderr);
+    assert!(ran.said("the run that began at 2026-03-02 03:00 was killed"), "{}", ran.stderr);
     let runs = world.runs("web1");
     let results: Vec<&Value> = runs.iter().map(|run| &run["result"]).collect();
     assert_eq!(results, ["success", "killed"]);
