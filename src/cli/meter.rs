@@ -7,13 +7,13 @@ use crate::fileset::quantity::{Size, Span};
 use crate::run::Event;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Steps of the bar: progress is a share, not a count.
 const STEPS: u64 = 1000;
 
 /// The progress of one run, on stderr.
-pub struct Meter(Option<ProgressBar>);
+pub struct Meter(Option<(ProgressBar, Instant)>);
 
 impl Meter {
     pub fn new(name: &Name) -> Self {
@@ -27,11 +27,11 @@ impl Meter {
         }
         bar.set_prefix(name.to_string());
         bar.enable_steady_tick(Duration::from_millis(250));
-        Self(Some(bar))
+        Self(Some((bar, Instant::now())))
     }
 
     pub fn show(&self, event: &Event<'_>) {
-        let Some(bar) = &self.0 else { return };
+        let Some((bar, began)) = &self.0 else { return };
         match event {
             Event::Queued => bar.set_message("waiting for a slot"),
             Event::Transferring => bar.set_message("listing the source"),
@@ -45,7 +45,7 @@ impl Meter {
                     )]
                     bar.set_position((fraction.clamp(0.0, 1.0) * STEPS as f64) as u64);
                 }
-                bar.set_message(words(progress));
+                bar.set_message(words(progress, began.elapsed()));
             }
             Event::Finishing => bar.set_message("making the snapshot"),
         }
@@ -53,15 +53,26 @@ impl Meter {
 
     /// Takes the bar away: what became of the run is said in words.
     pub fn finish(self) {
-        if let Some(bar) = self.0 {
+        if let Some((bar, _)) = self.0 {
             bar.finish_and_clear();
         }
     }
 }
 
-fn words(progress: &Progress) -> String {
+fn words(progress: &Progress, so_far: Duration) -> String {
     let (bytes, rate) = (Size::from_bytes(progress.bytes), Size::from_bytes(progress.rate));
-    let left = progress.eta_s.map(|secs| format!(", {} left", Span::from_secs(secs))).unwrap_or_default();
+    // A transfer that is measured in files has no rate to go by: what is left takes as long as what is done took.
+    let by_share = progress
+        .fraction
+        .filter(|share| *share > 0.01)
+        .map(|share| so_far.as_secs_f64() * (1.0 / share - 1.0));
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "whole seconds, never below none"
+    )]
+    let left = progress.eta_s.or(by_share.map(|secs| secs as u64));
+    let left = left.map(|secs| format!(", {} left", Span::from_secs(secs))).unwrap_or_default();
     format!("{bytes}, {rate}/s{left}")
 }
 
@@ -71,9 +82,12 @@ mod tests {
 
     #[test]
     fn progress_in_words() {
+        let so_far = Duration::from_secs(60);
         let mut progress = Progress { bytes: 3 << 30, rate: 10 << 20, ..Progress::default() };
-        assert_eq!(words(&progress), "3.0 GiB, 10.0 MiB/s");
+        assert_eq!(words(&progress, so_far), "3.0 GiB, 10.0 MiB/s");
+        progress.fraction = Some(0.25);
+        assert_eq!(words(&progress, so_far), "3.0 GiB, 10.0 MiB/s, 3m left");
         progress.eta_s = Some(130);
-        assert_eq!(words(&progress), "3.0 GiB, 10.0 MiB/s, 2m 10s left");
+        assert_eq!(words(&progress, so_far), "3.0 GiB, 10.0 MiB/s, 2m 10s left");
     }
 }

@@ -15,7 +15,10 @@ pub enum Writes {
     /// Files may be updated where they are: the file system keeps history by copying on write (zfs, btrfs).
     InPlace,
     /// Files that are unchanged against `reference`, the last finished tree, are hard-linked from there. What is
-    /// linked belongs to history and must never be written to: a changed file is written anew and renamed.
+    /// linked belongs to history and must never be written to: a changed file is written anew and renamed. Nothing in
+    /// the workspace is linked from elsewhere when the transport gets it, and it is filled once: rsync changes the mode
+    /// and the attributes of a file that an earlier call linked in place, and so in every snapshot that has the file
+    /// (rsync(1), `--link-dest`).
     Linked {
         /// Absent for the first tree.
         reference: Option<PathBuf>,

@@ -156,7 +156,7 @@ impl Program {
         self
     }
 
-    /// Ends the program when neither it nor its forks read a single byte, from wherever, for that long.
+    /// Ends the program when neither it nor its forks read a single byte, from wherever, nor work for a second, in that time.
     pub fn stalls_after(mut self, patience: Duration) -> Self {
         self.patience = Some(patience);
         self
@@ -365,13 +365,17 @@ impl Headway {
             let Some((name, rest)) = stat.split_once('(').and_then(|(_, rest)| rest.rsplit_once(") ")) else {
                 continue;
             };
-            let group = rest.split(' ').nth(2).and_then(|group| group.parse().ok()).map(Pid::from_raw);
+            let fields: Vec<&str> = rest.split(' ').collect();
+            let number = |field: usize| fields.get(field).and_then(|text| text.parse::<u64>().ok());
+            let group = number(2).and_then(|group| i32::try_from(group).ok()).map(Pid::from_raw);
             if name != self.name || group != Some(self.group) {
                 continue;
             }
             let io = fs::read_to_string(path.join("io")).ok()?;
             let read: u64 = io.lines().find_map(|line| line.strip_prefix("rchar: ")?.parse().ok())?;
-            sum = Some(sum.unwrap_or(0) + read);
+            // Whole seconds of work (utime and stime, in hundredths) are headway too: deleting a large tree reads nothing.
+            let worked = (number(11).unwrap_or(0) + number(12).unwrap_or(0)) / 100;
+            sum = Some(sum.unwrap_or(0) + read + worked);
         }
         sum
     }

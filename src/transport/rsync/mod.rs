@@ -5,7 +5,6 @@
 
 mod arguments;
 mod filter;
-mod leftovers;
 mod metadata;
 mod output;
 mod remote;
@@ -41,14 +40,6 @@ pub fn pull(settings: &Settings, job: Job<'_>, tell: &mut dyn FnMut(Event)) -> R
 
     let kept = metadata::kept(settings.metadata, workspace.path(), tell)?;
     let share_of = share_of(workspace);
-    let cut = leftovers::cut_loose(workspace).map_err(|e| {
-        let what = format!("failed to go on with the unfinished tree {}", workspace.path().display());
-        Failure::because(what, &e)
-    })?;
-    if cut > 0 {
-        let text = format!("going on with an unfinished tree; {cut} files of it will be linked again");
-        tell(Event::Line { level: Level::Info, text });
-    }
 
     let filter = job.scratch.join("filter");
     fs::write(&filter, filter::rules(&settings.include, &settings.exclude))
