@@ -2,8 +2,8 @@
 
 use super::exit::Exit;
 use super::meter::Meter;
-use super::say;
 use super::world::{self, World};
+use super::{out, say};
 use crate::config::{Configuration, Fileset};
 use crate::fileset::quantity::{Size, Span};
 use crate::fileset::record::{Outcome, Record};
@@ -11,6 +11,7 @@ use crate::fileset::snapshot::Label;
 use crate::history::last;
 use crate::run::claim::Refused;
 use crate::run::many;
+use crate::run::rehearsal::{self, Rehearsed};
 use crate::run::slot::Slots;
 use crate::run::{self, Answer, Host, Patience, Request};
 use anyhow::Result;
@@ -94,6 +95,9 @@ impl Run {
             accept_shrink: self.accept_shrink,
             patience: if self.no_wait { Patience::None } else { Patience::For(patience(fileset)) },
         };
+        if self.rehearse {
+            return rehearse(host, fileset, &request);
+        }
         let meter = Meter::new(&fileset.name);
         let answer = run::run(host, fileset, &request, |event| meter.show(&event));
         meter.finish();
@@ -110,6 +114,50 @@ impl Run {
             Err(refused @ Refused::Lock { .. }) => Err(refused.into()),
         }
     }
+}
+
+/// Prints what a run would do. Its exit code is what that run would come to.
+fn rehearse(host: &Host<'_>, fileset: &Fileset, request: &Request) -> Result<Exit> {
+    let name = &fileset.name;
+    let meter = Meter::new(name);
+    let rehearsed = rehearsal::rehearse(host, fileset, request, |event| meter.show(&event));
+    meter.finish();
+    let Rehearsed { transfer, against, refused, snapshot, destroyed } = match rehearsed {
+        Ok(rehearsed) => rehearsed,
+        Err((outcome, why)) => {
+            log::warn!("{name}: a run would come to: {outcome}: {why}");
+            return Ok(exit(outcome));
+        }
+    };
+    let (bytes, all) = (Size::from_bytes(transfer.bytes), Size::from_bytes(transfer.totals.bytes));
+    let mut text = format!(
+        "{name}: would transfer {}, {bytes}; the source has {}, {all}\n",
+        counted(transfer.files, "file"),
+        counted(transfer.totals.files, "name"),
+    );
+    if let Some(newest) = against {
+        let gone = counted(transfer.deleted, "name");
+        text.push_str(&format!("{name}: would leave out {gone} that {newest} has\n"));
+    }
+    let exit = match refused {
+        None => {
+            text.push_str(&format!("{name}: would make {snapshot}\n"));
+            Exit::Done
+        }
+        Some(why) => {
+            text.push_str(&format!("{name}: would make no snapshot: {why}\n"));
+            Exit::Failed
+        }
+    };
+    for snapshot in destroyed {
+        text.push_str(&format!("{name}: would destroy {snapshot}\n"));
+    }
+    out::print(&text)?;
+    Ok(exit)
+}
+
+fn counted(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// How long a run waits for a slot: then the next one is due anyway.
@@ -140,10 +188,8 @@ fn told(record: &Record) -> Exit {
                 0 => String::new(),
                 n => format!(", {n} destroyed"),
             };
-            let s = if files == 1 { "" } else { "s" };
-            log::info!(
-                "{name}: {snapshot} in {took}: {files} file{s} changed, {bytes} transferred{destroyed}"
-            );
+            let files = counted(files, "file");
+            log::info!("{name}: {snapshot} in {took}: {files} changed, {bytes} transferred{destroyed}");
             if let Some(trouble) = trouble {
                 log::error!("{name}: {trouble}");
             }
@@ -153,6 +199,10 @@ fn told(record: &Record) -> Exit {
         }
         (_, why) => log::error!("{name}: {outcome} after {took}: {}", why.as_deref().unwrap_or_default()),
     }
+    exit(outcome)
+}
+
+fn exit(outcome: Outcome) -> Exit {
     match outcome {
         Outcome::Success => Exit::Done,
         Outcome::Deferred => Exit::Deferred,

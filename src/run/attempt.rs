@@ -3,6 +3,7 @@
 use super::slot::{self, Slot, Waited};
 use super::{Event, Host, Patience, Request, gate, guard};
 use crate::config::Fileset;
+use crate::fileset::name::Name;
 use crate::fileset::progress::{Totals, Transferred};
 use crate::fileset::quantity::Span;
 use crate::fileset::reason::chain;
@@ -38,14 +39,14 @@ pub struct Surroundings<'a> {
 
 /// What ends an attempt before its snapshot is listed.
 #[derive(Debug)]
-struct Cut {
-    outcome: Outcome,
-    reason: String,
+pub(super) struct Cut {
+    pub outcome: Outcome,
+    pub reason: String,
     exit_code: Option<i32>,
 }
 
 impl Cut {
-    fn new(outcome: Outcome, reason: impl Into<String>) -> Self {
+    pub fn new(outcome: Outcome, reason: impl Into<String>) -> Self {
         Self { outcome, reason: reason.into(), exit_code: None }
     }
 
@@ -60,6 +61,18 @@ impl From<storage::Error> for Cut {
             storage::Error::Stopped => Self::interrupted(),
             error => Self::new(Outcome::Failure, chain(&error)),
         }
+    }
+}
+
+impl From<transport::Failure> for Cut {
+    fn from(failure: transport::Failure) -> Self {
+        let outcome = match failure.verdict {
+            Verdict::Deferred => Outcome::Deferred,
+            Verdict::Failed => Outcome::Failure,
+            Verdict::TimedOut => Outcome::Timeout,
+            Verdict::Interrupted => Outcome::Interrupted,
+        };
+        Self { outcome, reason: failure.reason, exit_code: failure.exit_code }
     }
 }
 
@@ -211,32 +224,32 @@ fn transfer(
         home: &s.host.paths.state(),
         hold: s.lock.share().map_err(|e| failed("share the fileset's lock", &e))?,
     };
-    let done = transport::transfer(&s.fileset.transport, job, &mut |event| match event {
+    Ok(transport::transfer(&s.fileset.transport, job, &mut |event| tell(name, event, watch))?)
+}
+
+/// Passes on what a transport tells.
+pub(super) fn tell(name: &Name, event: transport::Event, watch: &mut dyn FnMut(Event<'_>)) {
+    match event {
         transport::Event::Progress(progress) => watch(Event::Progress(&progress)),
         transport::Event::Line { level, text } => log::log!(level, "{name}: {text}"),
         transport::Event::Degraded(what) => log::warn!("{name}: {what}"),
-    });
-    done.map_err(|failure| {
-        let outcome = match failure.verdict {
-            Verdict::Deferred => Outcome::Deferred,
-            Verdict::Failed => Outcome::Failure,
-            Verdict::TimedOut => Outcome::Timeout,
-            Verdict::Interrupted => Outcome::Interrupted,
-        };
-        Cut { outcome, reason: failure.reason, exit_code: failure.exit_code }
-    })
+    }
 }
 
 /// What the source held at the last good run.
-fn last_totals(last: &Last) -> Option<Totals> {
+pub(super) fn last_totals(last: &Last) -> Option<Totals> {
     last.last_success.as_ref()?.totals
 }
 
 /// A private directory for one transfer, gone afterwards.
-struct Scratch(PathBuf);
+pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
-    fn make(path: &Path) -> io::Result<Self> {
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn make(path: &Path) -> io::Result<Self> {
         match fs::remove_dir_all(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -258,10 +271,7 @@ fn free_name(s: &Surroundings<'_>) -> Result<SnapshotName, Cut> {
     let taken = s.storage.snapshots(&s.fileset.dataset)?;
     loop {
         let now = s.host.clock.now();
-        let name = match &s.request.keep {
-            None => SnapshotName::Automatic(Automatic::at(now)),
-            Some(label) => SnapshotName::Kept(Kept::at(label.clone(), now)),
-        };
+        let name = name_at(s.request, now);
         if !taken.iter().any(|there| there.name == name) {
             return Ok(name);
         }
@@ -269,6 +279,14 @@ fn free_name(s: &Surroundings<'_>) -> Result<SnapshotName, Cut> {
         if wait_for_next_minute(s, now) {
             return Err(Cut::interrupted());
         }
+    }
+}
+
+/// What the snapshot of a run is called that is made at this moment.
+pub(super) fn name_at(request: &Request, now: OffsetDateTime) -> SnapshotName {
+    match &request.keep {
+        None => SnapshotName::Automatic(Automatic::at(now)),
+        Some(label) => SnapshotName::Kept(Kept::at(label.clone(), now)),
     }
 }
 

@@ -11,6 +11,7 @@ pub mod gate;
 pub mod guard;
 pub mod live;
 pub mod many;
+pub mod rehearsal;
 pub mod slot;
 
 use crate::config::Fileset;

@@ -196,8 +196,7 @@ fn contents(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 #[test]
 fn whenever_it_is_killed_every_listed_snapshot_is_whole_and_the_next_run_gets_through() {
     let world = World::new();
-    // The source changes faster than whole seconds, which is all that rsync looks at otherwise.
-    world.local("web1", "", "flags = [\"--modify-window=-1\"]");
+    world.local("web1", "", "");
     let mut sources = BTreeMap::new();
     let mut listed = BTreeMap::new();
     let name = |n: i64| {
