@@ -69,7 +69,7 @@ impl Retention {
                         Verdict::Foreign => ("foreign", &[]),
                     };
                     let keep: Vec<String> = keep.iter().map(Reason::to_string).collect();
-                    Line { name: &judged.name, verdict, keep }
+                    Line { name: judged.name, verdict, keep }
                 })
                 .collect();
             out::json(Lines { snapshots })?;

@@ -130,28 +130,24 @@ fn rehearse(host: &Host<'_>, fileset: &Fileset, request: &Request) -> Result<Exi
         }
     };
     let (bytes, all) = (Size::from_bytes(transfer.bytes), Size::from_bytes(transfer.totals.bytes));
-    let mut text = format!(
-        "{name}: would transfer {}, {bytes}; the source has {}, {all}\n",
-        counted(transfer.files, "file"),
-        counted(transfer.totals.files, "name"),
-    );
+    let (files, names) = (counted(transfer.files, "file"), counted(transfer.totals.files, "name"));
+    let mut lines = vec![format!("would transfer {files}, {bytes}; the source has {names}, {all}")];
     if let Some(newest) = against {
         let gone = counted(transfer.deleted, "name");
-        text.push_str(&format!("{name}: would leave out {gone} that {newest} has\n"));
+        lines.push(format!("would leave out {gone} that {newest} has"));
     }
     let exit = match refused {
         None => {
-            text.push_str(&format!("{name}: would make {snapshot}\n"));
+            lines.push(format!("would make {snapshot}"));
             Exit::Done
         }
         Some(why) => {
-            text.push_str(&format!("{name}: would make no snapshot: {why}\n"));
+            lines.push(format!("would make no snapshot: {why}"));
             Exit::Failed
         }
     };
-    for snapshot in destroyed {
-        text.push_str(&format!("{name}: would destroy {snapshot}\n"));
-    }
+    lines.extend(destroyed.iter().map(|snapshot| format!("would destroy {snapshot}")));
+    let text: String = lines.iter().map(|line| format!("{name}: {line}\n")).collect();
     out::print(&text)?;
     Ok(exit)
 }

@@ -1,6 +1,6 @@
 //! Everything that goes wrong out there, made for real; and after each: snapshots, record, hook, exit code.
 
-use crate::sshd::{Sshd, run};
+use crate::sshd::Sshd;
 use crate::stopping::noise;
 use crate::world::{Tmpfs, World, chmod, is_root_for, wait_for};
 use nix::sys::signal::Signal;
@@ -267,15 +267,4 @@ fn a_link_in_a_directorys_place_leads_nobody_astray() {
         assert!(world.newest("web1").join("e").symlink_metadata().is_ok_and(|e| !e.is_dir()));
         untouched("at the end");
     }
-}
-
-#[test]
-fn a_transfer_that_takes_too_long_is_a_timeout() {
-    let world = World::new();
-    let _sshd = slow(&world, "");
-    // The shortest timeout there is, a minute, is too long to wait for here; that it is asked for is what is tried.
-    world.drop_in("bad", "timeout = \"1s\"\n[rsync]\nsource = \"/srv\"\ninclude = [\"/\"]\n");
-    let ran = world.planb(&["check", "bad"]);
-    assert_eq!(ran.code, 2);
-    assert!(ran.said("1m"), "{}", ran.stderr);
 }

@@ -55,10 +55,13 @@ fn assert_unchanged(world: &World, before: &BTreeMap<PathBuf, String>, what: &st
     }
 }
 
+/// What is changed, and the hand that does it.
+type Change<'a> = (&'static str, Box<dyn Fn() + 'a>);
+
 /// One change of the source after another, each of which a careless program would make in history, too.
-fn changes(world: &World) -> Vec<(&'static str, Box<dyn Fn() + '_>)> {
+fn changes(world: &World) -> Vec<Change<'_>> {
     let at = |name: &str| world.source().join(name);
-    let mut changes: Vec<(&'static str, Box<dyn Fn() + '_>)> = vec![
+    let mut changes: Vec<Change<'_>> = vec![
         ("nothing", Box::new(|| ())),
         ("content", Box::new(move || fs::write(at("dir/a"), "other content").expect("written"))),
         (
@@ -80,14 +83,14 @@ fn changes(world: &World) -> Vec<(&'static str, Box<dyn Fn() + '_>)> {
         (
             "time",
             Box::new(move || {
-                run("touch", ["-d".as_ref(), "2001-02-03".as_ref(), at("dir/c").as_os_str()]).truncate(0)
+                drop(run("touch", ["-d".as_ref(), "2001-02-03".as_ref(), at("dir/c").as_os_str()]));
             }),
         ),
         ("attributes", Box::new(move || xattr::set(at("dir/c"), "user.colour", b"blue").expect("set"))),
         (
             "access control lists",
             Box::new(move || {
-                run("setfacl", ["-m".as_ref(), "u:12345:r".as_ref(), at("dir/c").as_os_str()]).truncate(0)
+                drop(run("setfacl", ["-m".as_ref(), "u:12345:r".as_ref(), at("dir/c").as_os_str()]));
             }),
         ),
         ("a link more", Box::new(move || fs::hard_link(at("dir/c"), at("dir/c too")).expect("linked"))),
@@ -115,11 +118,11 @@ fn changes(world: &World) -> Vec<(&'static str, Box<dyn Fn() + '_>)> {
     if is_root_for("history_does_not_change: owners") {
         changes.push((
             "owner",
-            Box::new(move || run("chown", ["12345:54321".as_ref(), at("dir/b").as_os_str()]).truncate(0)),
+            Box::new(move || drop(run("chown", ["12345:54321".as_ref(), at("dir/b").as_os_str()]))),
         ));
         changes.push((
             "owner of a directory",
-            Box::new(move || run("chown", ["12345".as_ref(), at("dir").as_os_str()]).truncate(0)),
+            Box::new(move || drop(run("chown", ["12345".as_ref(), at("dir").as_os_str()]))),
         ));
     }
     changes
@@ -174,7 +177,9 @@ fn history_does_not_change_when_a_run_is_interrupted_and_resumed() {
         assert!([1, 128 + 9].contains(&ran.code), "{}", ran.stderr);
         let what: Vec<&str> = several.iter().map(|(what, _)| *what).collect();
         assert_unchanged(&world, &before, &format!("interrupted: {what:?}"));
-        several.iter().for_each(|(_, change)| change());
+        for (_, change) in several {
+            change();
+        }
         world.over(&sshd, "web1", "[guard]\nmax-shrink = \"none\"", "");
         world.good_run("web1");
         assert_unchanged(&world, &before, &format!("resumed: {what:?}"));

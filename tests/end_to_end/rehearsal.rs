@@ -43,7 +43,7 @@ fn rehearse(world: &World, more: &[&str]) -> Ran {
     for path in before.keys().chain(after.keys()) {
         assert_eq!(after.get(path), before.get(path), "{}", path.display());
     }
-    assert_eq!(world.left_behind(), [PathBuf::new(); 0]);
+    world.assert_nothing_left_behind();
     ran
 }
 

@@ -1,7 +1,7 @@
 //! Runs side by side: one of a fileset, as many as there are slots, the longest waiting first.
 
 use crate::sshd::Sshd;
-use crate::world::{Running, World, wait_for};
+use crate::world::{Running, World, quoted, wait_for};
 use std::fs;
 use time::Duration;
 
@@ -29,9 +29,10 @@ impl<'a> Gate<'a> {
         self.world.write(format!("{name}/f"), name);
         self.world.over(&self.sshd, name, "", "");
         let file = self.world.at(format!("root/etc/planb/conf.d/{name}.toml"));
-        let (from, to) = (self.world.source(), self.world.source().join(name));
+        let source = self.world.source();
+        let (from, to) = (quoted(&source), quoted(&source.join(name)));
         let text = fs::read_to_string(&file).expect("read");
-        fs::write(file, text.replace(&format!("source = {from:?}"), &format!("source = {to:?}")))
+        fs::write(file, text.replace(&format!("source = {from}"), &format!("source = {to}")))
             .expect("written");
     }
 

@@ -44,7 +44,7 @@ fn assert_resumes(world: &World, sshd: &Sshd) -> crate::world::Ran {
     let came = world.last("web1")["bytes_transferred"].as_u64().expect("figures");
     assert!(came < BIG as u64 - SOME / 2, "{came} bytes came again");
     assert_eq!(fs::read(world.newest("web1").join("big")).expect("there"), noise(BIG, 1));
-    assert_eq!(world.left_behind(), [PathBuf::new(); 0]);
+    world.assert_nothing_left_behind();
     ran
 }
 
@@ -90,7 +90,7 @@ fn a_stop_ends_all_of_many_runs() {
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     let runs: usize = ["web1", "web2", "web3"].map(|name| world.runs(name).len()).iter().sum();
     assert_eq!(runs, 1, "the others never began");
-    assert_eq!(world.left_behind(), [PathBuf::new(); 0]);
+    world.assert_nothing_left_behind();
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn a_run_killed_while_it_waits_for_a_slot_holds_up_nobody() {
     assert_eq!((first.wait().code, other.wait().code), (0, 0));
     world.good_run("killed");
     assert_eq!(world.runs("killed")[1]["result"], "killed");
-    assert_eq!(world.left_behind(), [PathBuf::new(); 0]);
+    world.assert_nothing_left_behind();
 }
 
 /// What the source is for the nth time: some files change, come, go, are linked or made a directory.
@@ -244,7 +244,7 @@ fn whenever_it_is_killed_every_listed_snapshot_is_whole_and_the_next_run_gets_th
     sources.insert(name(32), nth_source(&world, 32));
     world.good_run("web1");
     assert!(contents(&world.newest("web1")) == sources[&name(32)]);
-    assert_eq!(world.left_behind(), [PathBuf::new(); 0]);
+    world.assert_nothing_left_behind();
     // Who was killed before it began is no run; whoever made a snapshot did begin.
     let runs = world.runs("web1");
     for snapshot in world.snapshots("web1") {

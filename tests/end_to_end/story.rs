@@ -162,7 +162,7 @@ fn a_backup_over_ssh_is_a_snapshot_a_record_and_told_by_everything() {
         assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{args:?}");
         assert!(ran.stdout.contains("web1"), "{}", ran.stdout);
     }
-    assert_eq!(world.left_behind(), [std::path::PathBuf::new(); 0]);
+    world.assert_nothing_left_behind();
 }
 
 #[test]

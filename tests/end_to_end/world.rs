@@ -80,9 +80,9 @@ impl World {
 
     /// Writes planb.toml again, with these lines at its top.
     pub fn settings(&self, lines: &str) {
-        let storage = self.at("backups");
+        let storage = quoted(&self.at("backups"));
         let text = format!(
-            "{lines}\n[storage.disk]\ntype = \"directory\"\npath = {storage:?}\n[defaults]\ntimezone = \"UTC\"\n"
+            "{lines}\n[storage.disk]\ntype = \"directory\"\npath = {storage}\n[defaults]\ntimezone = \"UTC\"\n"
         );
         fs::write(self.at("root/etc/planb/planb.toml"), text).expect("written");
     }
@@ -108,20 +108,21 @@ impl World {
 
     /// A fileset that has the source by its path. `fileset` are lines of the fileset, `rsync` of its transport.
     pub fn local(&self, name: &str, fileset: &str, rsync: &str) {
-        let source = self.source();
-        self.drop_in(name, &format!("{fileset}\n[rsync]\nsource = {source:?}\n{}{rsync}", everything(rsync)));
+        let source = quoted(&self.source());
+        self.drop_in(name, &format!("{fileset}\n[rsync]\nsource = {source}\n{}{rsync}", everything(rsync)));
     }
 
     /// The same over ssh.
     pub fn over(&self, sshd: &Sshd, name: &str, fileset: &str, rsync: &str) {
-        let (port, user, identity, source) = (sshd.port(), Sshd::user(), sshd.identity(), self.source());
+        let (port, user) = (sshd.port(), Sshd::user());
+        let (identity, source) = (quoted(&sshd.identity()), quoted(&self.source()));
         let bwlimit = if rsync.contains("bwlimit") { "" } else { "bwlimit = \"none\"\n" };
         let do_not_run = if rsync.contains("do-not-run") { "" } else { "do-not-run = false\n" };
         self.drop_in(
             name,
             &format!(
                 "{fileset}\n[rsync]\nhost = \"127.0.0.1\"\nport = {port}\nuser = {user:?}\nsudo = false\n\
-                 ionice = \"none\"\nidentity = {identity:?}\nsource = {source:?}\n{}{bwlimit}{do_not_run}{rsync}",
+                 ionice = \"none\"\nidentity = {identity}\nsource = {source}\n{}{bwlimit}{do_not_run}{rsync}",
                 everything(rsync)
             ),
         );
@@ -297,14 +298,15 @@ impl World {
         wait_for(&format!("{bytes} bytes of {fileset}"), || self.received(fileset) >= bytes);
     }
 
-    /// What is left below /run/planb that a finished run must not leave: live states, tickets, scratch directories.
-    pub fn left_behind(&self) -> Vec<PathBuf> {
-        let mut found = Vec::new();
+    /// Looks for what a finished run must not leave below /run/planb: live states, tickets, scratch directories.
+    #[track_caller]
+    pub fn assert_nothing_left_behind(&self) {
+        let mut found: Vec<PathBuf> = Vec::new();
         for name in ["live", "queue", "scratch", "rehearsal"] {
             let dir = self.at("root/run/planb").join(name);
             found.extend(fs::read_dir(dir).into_iter().flatten().map(|entry| entry.expect("listed").path()));
         }
-        found
+        assert!(found.is_empty(), "{found:?}");
     }
 
     /// Checks that what went wrong is told alike by everything that tells: exit code, snapshots, record and hook.
@@ -324,8 +326,13 @@ impl World {
         assert_eq!(heard.env["PLANB_RESULT"], result);
         assert_eq!(heard.env["PLANB_ERROR"], error);
         assert_eq!(heard.env["PLANB_SNAPSHOT"], "");
-        assert_eq!(self.left_behind(), [PathBuf::new(); 0]);
+        self.assert_nothing_left_behind();
     }
+}
+
+/// A path as a value of TOML.
+pub fn quoted(path: &Path) -> String {
+    format!("{:?}", path.to_str().expect("utf-8"))
 }
 
 /// What is included where nothing is said.
