@@ -13,18 +13,14 @@ pub use write::write;
 use crate::config::{Configuration, Fileset};
 use crate::fileset::schedule::ShiftedHours;
 use crate::fileset::zone::Zone;
+use crate::host::paths::LOCAL_SOURCE;
 use crate::storage;
 use crate::transport::Transport;
 use crate::transport::rsync::settings::Source;
-use escape::{quoted, quoted_with_options, specifiers};
+use escape::{quoted, specifiers};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-
-/// Where a transfer finds the files of a source that is a path of this machine.
-///
-/// Not at their own place, where its sandbox has other things: an empty /home instead of the one to back up.
-pub const LOCAL_SOURCE: &str = "/run/planb/source";
 
 /// What every timer of ours is an instance of.
 const TIMER: &str = "/usr/lib/systemd/system/planb@.timer";
@@ -137,7 +133,7 @@ RestrictAddressFamilies=AF_UNIX
     format!(
         "\
 [Service]
-RuntimeMaxSec={limit}s
+TimeoutStartSec={limit}s
 BindPaths={dataset}
 NoExecPaths={dataset}
 {own}"
@@ -148,7 +144,8 @@ NoExecPaths={dataset}
 fn hidden(storages: &[&Path]) -> String {
     let mut text = "[Service]\n".to_owned();
     for storage in storages {
-        line(&mut text, "TemporaryFileSystem", &quoted_with_options(&storage.to_string_lossy(), "ro"));
+        // A storage's path has no colon, which would have to be told from the one before the options.
+        line(&mut text, "TemporaryFileSystem", &quoted(&format!("{}:ro", storage.display())));
     }
     text
 }

@@ -4,6 +4,7 @@
 
 mod check;
 mod exit;
+mod follow;
 mod generator;
 mod history;
 mod list;
@@ -13,6 +14,8 @@ mod out;
 mod retention;
 mod run;
 mod snapshots;
+mod stop;
+mod unit;
 mod world;
 
 use crate::host::clock::Clock;
@@ -54,6 +57,17 @@ enum Command {
     Prune(snapshots::Prune),
     Retention(retention::Retention),
     History(history::History),
+    Stop(stop::Stop),
+    #[command(hide = true)]
+    Transfer(unit::Transfer),
+    #[command(hide = true)]
+    Settle(unit::Settle),
+    #[command(hide = true)]
+    Hooks(unit::Hooks),
+    #[command(hide = true)]
+    Retry(unit::Retry),
+    #[command(hide = true)]
+    Trash(unit::Trash),
     #[command(hide = true)]
     Generator(generator::Generator),
     /// Print the completions for a shell
@@ -102,6 +116,12 @@ fn start(planb: Planb) -> anyhow::Result<Exit> {
         Command::Prune(prune) => prune.run(&world),
         Command::Retention(retention) => retention.run(),
         Command::History(history) => history.run(&world),
+        Command::Stop(stop) => stop.run(&world),
+        Command::Transfer(transfer) => transfer.run(&world),
+        Command::Settle(settle) => settle.run(&world),
+        Command::Hooks(hooks) => hooks.run(&world),
+        Command::Retry(retry) => retry.run(&world),
+        Command::Trash(trash) => trash.run(&world),
         Command::Generator(generator) => generator.run(&world.paths),
         Command::Completions { shell } => {
             let mut script = Vec::new();

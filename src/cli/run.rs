@@ -1,14 +1,16 @@
 //! `planb run`: back up now.
 
 use super::exit::Exit;
+use super::follow::{self, Wish};
 use super::meter::Meter;
 use super::world::{self, World};
-use super::{out, say};
+use super::{out, say, unit};
 use crate::config::{Configuration, Fileset};
 use crate::fileset::quantity::{Size, Span};
 use crate::fileset::record::{Outcome, Record};
 use crate::fileset::snapshot::Label;
 use crate::history::last;
+use crate::run::carry::Carrier;
 use crate::run::claim::Refused;
 use crate::run::many;
 use crate::run::rehearsal::{self, Rehearsed};
@@ -35,7 +37,10 @@ pub struct Run {
     /// Run in this process, not as a unit of systemd
     #[arg(long)]
     direct: bool,
-    /// Do not wait for a free slot: exit with 4
+    /// Be the main process of the unit of that fileset
+    #[arg(long, hide = true, conflicts_with_all = ["all", "direct", "keep", "accept_shrink", "no_wait", "rehearse"])]
+    as_unit: bool,
+    /// Start the unit and do not follow it; with --direct: do not wait for a free slot, exit with 4
     #[arg(long)]
     no_wait: bool,
     /// Say what would be transferred, and change nothing
@@ -49,15 +54,36 @@ fn label(text: &str) -> Result<Label, String> {
 
 impl Run {
     pub fn run(self, world: &World) -> Result<Exit> {
+        if self.as_unit {
+            return unit::run(world, self.fileset.first().map_or("", String::as_str));
+        }
         let configuration = world.configuration();
-        let (chosen, mut exit) = self.chosen(&configuration);
+        let (chosen, exit) = self.chosen(&configuration);
+        // Who only looks starts nothing.
+        if self.direct || self.rehearse || !world.has_units() {
+            return self.direct(world, &configuration, chosen, exit);
+        }
+        let wish = Wish { keep: self.keep, accept_shrink: self.accept_shrink, follow: !self.no_wait };
+        Ok(exit.worse(follow::run(world, &longest_waiting_first(world, chosen), &wish)?))
+    }
+
+    fn direct(
+        &self,
+        world: &World,
+        configuration: &Configuration,
+        chosen: Vec<&Fileset>,
+        mut exit: Exit,
+    ) -> Result<Exit> {
         let stop = world::stop()?;
-        let slots = Slots::new(
-            world.paths.runtime(),
-            configuration.settings.slots.into(),
-            configuration.settings.slots_per_source.into(),
-        );
-        let host = Host { paths: &world.paths, slots: &slots, stop: &stop, clock: world.clock };
+        let slots = slots(world, configuration);
+        let host = Host {
+            paths: &world.paths,
+            slots: &slots,
+            stop: &stop,
+            clock: world.clock,
+            carrier: Carrier::Here,
+            log: configuration.settings.log,
+        };
         let only = chosen.len() == 1;
         let ended = many::run(longest_waiting_first(world, chosen), &slots, |fileset| {
             if stop.wished() { Ok(Exit::Failed) } else { self.one(world, &host, fileset, only) }
@@ -111,7 +137,7 @@ impl Run {
                 say(format_args!("planb: {refused}"));
                 Ok(Exit::Busy)
             }
-            Err(refused @ Refused::Lock { .. }) => Err(refused.into()),
+            Err(refused @ (Refused::Transferring { .. } | Refused::Lock { .. })) => Err(refused.into()),
         }
     }
 }
@@ -156,8 +182,14 @@ fn counted(number: u64, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
+/// The host's slots.
+pub fn slots(world: &World, configuration: &Configuration) -> Slots {
+    let settings = &configuration.settings;
+    Slots::new(world.paths.runtime(), settings.slots.into(), settings.slots_per_source.into())
+}
+
 /// How long a run waits for a slot: then the next one is due anyway.
-fn patience(fileset: &Fileset) -> Duration {
+pub fn patience(fileset: &Fileset) -> Duration {
     const LONGEST: Duration = Duration::from_secs(24 * 3600);
     fileset.period().min(LONGEST)
 }
@@ -171,7 +203,7 @@ fn longest_waiting_first<'c>(world: &World, mut filesets: Vec<&'c Fileset>) -> V
 }
 
 /// Says in one line what became of a run.
-fn told(record: &Record) -> Exit {
+pub fn told(record: &Record) -> Exit {
     let name = &record.fileset;
     let took = Span::from_secs(record.duration_s().unwrap_or(0));
     let outcome = record.result.unwrap_or(Outcome::Failure);

@@ -1,12 +1,13 @@
 //! Numbers with units, and never without: sizes, durations and shares.
 
 use super::invalid::Invalid;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 /// A number of bytes, written `512K`, `10M`, `1.5G`, `2T` (powers of 1024, as rsync and zfs count) or `100B`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Size(u64);
 
 impl Size {
@@ -20,7 +21,7 @@ impl Size {
 }
 
 /// A length of time, written `90s`, `15m`, `12h`, `2d`, `1w` or several of them (`1h 30m`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Span(Duration);
 
 impl Span {

@@ -89,8 +89,14 @@ impl Last {
     /// The run's process is dead and did not write its end. `died` is when, where somebody saw it.
     #[must_use]
     pub fn killed(self, died: Option<OffsetDateTime>) -> Self {
+        self.died(died, Outcome::Killed, KILLED)
+    }
+
+    /// The same, where somebody knows what it came to and why.
+    #[must_use]
+    pub fn died(self, died: Option<OffsetDateTime>, outcome: Outcome, why: &str) -> Self {
         let run = self.run.clone();
-        self.end(Record { finished: died, result: Some(Outcome::Killed), error: Some(KILLED.into()), ..run })
+        self.end(Record { finished: died, result: Some(outcome), error: Some(why.into()), ..run })
     }
 
     /// Whether the run has no end: it goes on, or it was killed. Who holds the fileset's lock knows which.

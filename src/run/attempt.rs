@@ -1,27 +1,20 @@
 //! One attempt, between its begin and its end: what may end it early is an error with the outcome it stands for.
 
 use super::slot::{self, Slot, Waited};
-use super::{Event, Host, Patience, Request, gate, guard};
+use super::{Event, Host, Patience, Request, carry, gate, guard};
 use crate::config::Fileset;
-use crate::fileset::name::Name;
-use crate::fileset::progress::{Totals, Transferred};
+use crate::fileset::progress::Totals;
 use crate::fileset::quantity::Span;
 use crate::fileset::reason::chain;
 use crate::fileset::record::{Outcome, Record};
 use crate::fileset::retention::Plan;
 use crate::fileset::snapshot::{Automatic, Kept, Snapshot};
-use crate::fileset::workspace::Workspace;
 use crate::history::Last;
 use crate::host::lock::Lock;
-use crate::host::process::Limits;
 use crate::storage::{self, Leftover, SnapshotName, Storage};
 use crate::transport::{self, Verdict};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use std::fs;
-use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 
@@ -39,10 +32,10 @@ pub struct Surroundings<'a> {
 
 /// What ends an attempt before its snapshot is listed.
 #[derive(Debug)]
-pub(super) struct Cut {
+pub struct Cut {
     pub outcome: Outcome,
     pub reason: String,
-    exit_code: Option<i32>,
+    pub exit_code: Option<i32>,
 }
 
 impl Cut {
@@ -50,17 +43,8 @@ impl Cut {
         Self { outcome, reason: reason.into(), exit_code: None }
     }
 
-    fn interrupted() -> Self {
+    pub fn interrupted() -> Self {
         Self::new(Outcome::Interrupted, "stopped on request")
-    }
-}
-
-impl From<storage::Error> for Cut {
-    fn from(error: storage::Error) -> Self {
-        match error {
-            storage::Error::Stopped => Self::interrupted(),
-            error => Self::new(Outcome::Failure, chain(&error)),
-        }
     }
 }
 
@@ -73,6 +57,15 @@ impl From<transport::Failure> for Cut {
             Verdict::Interrupted => Outcome::Interrupted,
         };
         Self { outcome, reason: failure.reason, exit_code: failure.exit_code }
+    }
+}
+
+impl From<storage::Error> for Cut {
+    fn from(error: storage::Error) -> Self {
+        match error {
+            storage::Error::Stopped => Self::interrupted(),
+            error => Self::new(Outcome::Failure, chain(&error)),
+        }
     }
 }
 
@@ -133,8 +126,8 @@ fn attempt(
             log::warn!("{name}: what an unfinished run transferred cannot be used: {}", chain(&**why));
         }
     }
-    watch(Event::Transferring);
-    let transferred = transfer(s, open.workspace(), watch)?;
+    watch(Event::Transferring { until: s.host.clock.now() + s.fileset.timeout.duration() });
+    let transferred = carry::transfer(s, open.workspace(), watch)?;
     record.transferred = Some(transferred);
     record.exit_code = Some(0);
     drop(slot);
@@ -189,7 +182,7 @@ fn wait_for_slot(s: &Surroundings<'_>, watch: &mut dyn FnMut(Event<'_>)) -> Resu
     };
     let waited = s.host.slots.wait(claim, s.host.stop, Instant::now() + patience, || {
         log::info!("{name}: waiting for a slot");
-        watch(Event::Queued);
+        watch(Event::Queued { until: s.host.clock.now() + patience });
     });
     match waited {
         Ok(Waited::Got(slot)) => Ok(slot),
@@ -205,64 +198,9 @@ fn wait_for_slot(s: &Surroundings<'_>, watch: &mut dyn FnMut(Event<'_>)) -> Resu
     }
 }
 
-fn transfer(
-    s: &Surroundings<'_>,
-    workspace: &Workspace,
-    watch: &mut dyn FnMut(Event<'_>),
-) -> Result<Transferred, Cut> {
-    let name = &s.fileset.name;
-    let failed =
-        |what: &str, error: &io::Error| Cut::new(Outcome::Failure, format!("failed to {what}: {error}"));
-    let scratch = Scratch::make(&s.host.paths.runtime_dir("scratch").join(name))
-        .map_err(|e| failed("make a directory for the transfer", &e))?;
-    let job = transport::Job {
-        name,
-        workspace,
-        limits: Limits { stop: s.host.stop, deadline: Some(Instant::now() + s.fileset.timeout.duration()) },
-        scratch: &scratch.0,
-        known_hosts: &s.host.paths.known_hosts(),
-        home: &s.host.paths.state(),
-        hold: s.lock.share().map_err(|e| failed("share the fileset's lock", &e))?,
-    };
-    Ok(transport::transfer(&s.fileset.transport, job, &mut |event| tell(name, event, watch))?)
-}
-
-/// Passes on what a transport tells.
-pub(super) fn tell(name: &Name, event: transport::Event, watch: &mut dyn FnMut(Event<'_>)) {
-    match event {
-        transport::Event::Progress(progress) => watch(Event::Progress(&progress)),
-        transport::Event::Line { level, text } => log::log!(level, "{name}: {text}"),
-        transport::Event::Degraded(what) => log::warn!("{name}: {what}"),
-    }
-}
-
 /// What the source held at the last good run.
 pub(super) fn last_totals(last: &Last) -> Option<Totals> {
     last.last_success.as_ref()?.totals
-}
-
-/// A private directory for one transfer, gone afterwards.
-pub(super) struct Scratch(PathBuf);
-
-impl Scratch {
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-
-    pub fn make(path: &Path) -> io::Result<Self> {
-        match fs::remove_dir_all(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-        Ok(Self(path.to_owned()))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 /// A name for the snapshot that nothing has yet. Names go by the minute: after a run in this same minute the next one

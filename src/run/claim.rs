@@ -1,5 +1,6 @@
 //! Taking a fileset for a run: one run at a time, and nothing of a killed one still writing.
 
+use super::carry;
 use crate::fileset::name::Name;
 use crate::host::lock::{self, Holder, Lock};
 use crate::host::paths::Paths;
@@ -44,6 +45,8 @@ impl Claim {
 pub enum Refused {
     #[error("{fileset} is being backed up already{}", by(.processes))]
     Busy { fileset: Name, processes: Vec<Pid> },
+    #[error("{why}")]
+    Transferring { fileset: Name, why: String },
     #[error("failed to lock {}", .path.display())]
     Lock { path: PathBuf, source: io::Error },
 }
@@ -58,8 +61,15 @@ fn by(processes: &[Pid]) -> String {
 /// Takes the fileset, or says who has it.
 ///
 /// When the run that took it was killed, its rsync may still be writing and holds the lock for it. Such heirs are ended
-/// here: two writers in one workspace is the one thing that must never be.
+/// here: two writers in one workspace is the one thing that must never be. So are transfer units that outlived their run.
 pub fn take(paths: &Paths, fileset: &Name) -> Result<Claim, Refused> {
+    let claim = take_lock(paths, fileset)?;
+    carry::end(paths, fileset, false)
+        .map_err(|why| Refused::Transferring { fileset: fileset.clone(), why })?;
+    Ok(claim)
+}
+
+fn take_lock(paths: &Paths, fileset: &Name) -> Result<Claim, Refused> {
     let directory = paths.runtime_dir("lock");
     let path = directory.join(fileset);
     let failed = |source| Refused::Lock { path: path.clone(), source };

@@ -1,11 +1,14 @@
 //! After the attempt: what is written down, who is told, what is cleared away.
 
-use super::Host;
+use super::carry::Carrier;
+use super::{Host, settle};
 use crate::config::Fileset;
+use crate::fileset::name::Name;
 use crate::fileset::reason::chain;
 use crate::fileset::record::{Outcome, Record};
 use crate::history::{self, Last, Notice};
 use crate::hooks;
+use crate::host::paths::Paths;
 use crate::host::signals::Stop;
 use crate::storage::Storage;
 use std::error::Error;
@@ -14,10 +17,13 @@ use time::macros::format_description;
 
 /// Says what the history has to say. None of it stops a backup.
 pub fn say(fileset: &Fileset, notices: &[Notice]) {
-    for notice in notices {
-        let level = if notice.is_trouble() { log::Level::Error } else { log::Level::Info };
-        log::log!(level, "{}: {}", fileset.name, chain(notice as &dyn Error));
-    }
+    notices.iter().for_each(|notice| say_of(&fileset.name, notice));
+}
+
+/// Says one thing that the history has to say of a fileset.
+pub fn say_of(name: &Name, notice: &Notice) {
+    let level = if notice.is_trouble() { log::Level::Error } else { log::Level::Info };
+    log::log!(level, "{name}: {}", chain(notice as &dyn Error));
 }
 
 /// Writes down that the run began. The run before it gets its end here if it was killed, and its hooks are run.
@@ -30,7 +36,10 @@ pub fn begin(host: &Host<'_>, fileset: &Fileset, record: &Record) -> Option<Last
             fileset.name,
             minute(fileset, killed.started)
         );
-        tell_hooks(host, last);
+        match host.carrier {
+            Carrier::Here => tell_hooks(host.paths, last),
+            Carrier::Unit(_) => settle::tell(host, last),
+        }
     }
     begun.before
 }
@@ -66,16 +75,15 @@ pub fn end(host: &Host<'_>, fileset: &Fileset, before: Option<&Last>, record: &m
 }
 
 /// Runs the hooks. Whatever they do, the run has been what it was.
-pub fn tell_hooks(host: &Host<'_>, last: &Last) {
+pub fn tell_hooks(paths: &Paths, last: &Last) {
     // A wish to stop was for the backup: that it was interrupted is just what the hooks are to hear.
     let Ok(undisturbed) = Stop::new() else { return };
     let name = &last.run.fileset;
     let size = last.last_success.as_ref().and_then(|success| success.totals).map(|totals| totals.bytes);
     let event = hooks::Event::new(last, size);
-    let identity = hooks::Identity::fitting(host.paths.is_rooted());
+    let identity = hooks::Identity::fitting(paths.is_rooted());
     let mut said = |hook: &str, line: &str| log::info!("{name}: {hook}: {line}");
-    for report in hooks::run(&host.paths.hooks(), &event, &identity, hooks::TIMEOUT, &undisturbed, &mut said)
-    {
+    for report in hooks::run(&paths.hooks(), &event, &identity, hooks::TIMEOUT, &undisturbed, &mut said) {
         if !report.is_clean() {
             log::warn!("{name}: {report}");
         }

@@ -1,7 +1,8 @@
 //! A run that only looks: what would come, what would go, what would be refused. It takes neither the fileset nor a slot,
 //! writes nothing down and tells no hook.
 
-use super::attempt::{self, Cut, Scratch};
+use super::attempt::{self, Cut};
+use super::carry::{Scratch, tell};
 use super::{Event, Host, Request, gate, guard};
 use crate::config::Fileset;
 use crate::fileset::reason::chain;
@@ -102,10 +103,10 @@ fn transfer(
         home: &host.paths.state(),
         hold: File::open("/dev/null").map_err(failed)?,
     };
-    watch(Event::Transferring);
-    let rehearsal = transport::rehearse(&fileset.transport, job, &mut |event| {
-        attempt::tell(&fileset.name, event, watch)
-    })?;
+    let timeout = fileset.timeout.duration();
+    watch(Event::Transferring { until: host.clock.now() + timeout });
+    let rehearsal =
+        transport::rehearse(&fileset.transport, job, &mut |event| tell(&fileset.name, event, watch))?;
     Ok(rehearsal)
 }
 

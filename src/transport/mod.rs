@@ -11,12 +11,14 @@ use crate::fileset::name::Name;
 use crate::fileset::progress::{Progress, Totals, Transferred};
 use crate::fileset::workspace::Workspace;
 use crate::host::process::Limits;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fs::File;
 use std::path::Path;
 
 /// A fileset's transport, as configured and valid.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Transport {
     Rsync(rsync::settings::Settings),
 }
@@ -69,7 +71,8 @@ pub enum Event {
 }
 
 /// Why there is nothing to keep.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Failure {
     pub verdict: Verdict,
     /// In plain words: what happened and what to do. A lowercase fragment without a final stop.
@@ -79,7 +82,8 @@ pub struct Failure {
 }
 
 /// What a transfer that came to nothing means for the run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Not now; nobody has to do anything.
     Deferred,

@@ -79,9 +79,13 @@ fn a_run_left_open_was_killed() {
     assert_eq!(world.ids(), ["web11", "web10"]);
 
     let died = NOW + Duration::from_secs(1);
-    let ended = close_killed(&world.paths, &name("web1"), died).expect("the second is open as well");
+    let ended = close_killed(&world.paths, &name("web1"), died, Outcome::Killed, "it was killed")
+        .expect("the second is open as well");
     assert_eq!((ended.last.run.finished, ended.last.failures), (Some(died), 2));
-    assert!(close_killed(&world.paths, &name("web1"), died).is_none(), "it is closed now");
+    assert!(
+        close_killed(&world.paths, &name("web1"), died, Outcome::Killed, "it was killed").is_none(),
+        "it is closed now"
+    );
     assert_eq!(world.ids(), ["web12", "web11", "web10"]);
 }
 
