@@ -69,7 +69,7 @@ impl World {
     /// With these lines at the top of planb.toml.
     pub fn with(settings: &str) -> Self {
         // A blank in every path: each of rsync, ssh and the shell splits at them.
-        let dir = tempfile::Builder::new().prefix("planb it's ").tempdir().expect("a directory");
+        let dir = tempfile::Builder::new().prefix("planb test ").tempdir().expect("a directory");
         let world = Self { dir, now: Cell::new(BEGIN) };
         for name in ["root/etc/planb/conf.d", "root/etc/planb/post-backup.d", "backups", "source", "heard"] {
             fs::create_dir_all(world.at(name)).expect("a directory");
