@@ -1,7 +1,7 @@
 //! `planb check`: is the configuration as it should be?
 
 use super::exit::Exit;
-use super::say;
+use super::{out, say};
 use crate::config::{self, Configuration, Diagnostic};
 use crate::host::paths::Paths;
 use std::collections::BTreeSet;
@@ -57,13 +57,11 @@ impl Check {
         if errors + unknown > 0 {
             return Ok(Exit::Usage);
         }
-        let mut out = std::io::stdout().lock();
         if let Some(fileset) = self.show.and_then(|name| configuration.fileset(&name)) {
-            let text = config::effective(paths, user, fileset);
-            out.write_all(text.unwrap_or_default().as_bytes())?;
+            out::print(&config::effective(paths, user, fileset).unwrap_or_default())?;
         } else {
             let valid = if checked == 1 { "valid" } else { "all valid" };
-            writeln!(out, "{}, {valid}", counted(checked, "fileset"))?;
+            out::print(&format!("{}, {valid}\n", counted(checked, "fileset")))?;
         }
         Ok(Exit::Done)
     }

@@ -20,6 +20,7 @@ mod world;
 
 use crate::host::clock::Clock;
 use crate::host::paths::Paths;
+use clap::builder::TypedValueParser;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use exit::Exit;
@@ -34,7 +35,7 @@ use world::World;
 #[command(name = "planb", version, disable_help_subcommand = true)]
 struct Planb {
     /// Put DIR in front of all of planb's own paths; needs no privilege
-    #[arg(long, value_name = "DIR", global = true)]
+    #[arg(long, value_name = "DIR", global = true, value_parser = clap::builder::PathBufValueParser::new().try_map(root))]
     root: Option<PathBuf>,
     /// Pretend that it is TIME (RFC 3339) when the command starts; only with --root
     #[arg(long, value_name = "TIME", global = true, hide = true, value_parser = moment, requires = "root")]
@@ -76,6 +77,11 @@ enum Command {
     },
 }
 
+/// A directory's absolute path; whether it is there is found out by whoever needs it.
+fn root(path: PathBuf) -> Result<PathBuf, std::io::Error> {
+    std::path::absolute(path)
+}
+
 fn moment(text: &str) -> Result<OffsetDateTime, time::error::Parse> {
     OffsetDateTime::parse(text, &Rfc3339)
 }
@@ -99,9 +105,8 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> Exit {
 }
 
 fn start(planb: Planb) -> anyhow::Result<Exit> {
-    let root = planb.root.map(std::path::absolute).transpose()?;
     let clock = planb.now.map_or_else(Clock::system, Clock::showing);
-    let world = World::new(Paths::new(root), clock, planb.verbose);
+    let world = World::new(Paths::new(planb.root), clock, planb.verbose);
     match planb.command {
         Command::Check(check) => check.run(&world.paths),
         Command::List(list) => list.run(&world),

@@ -4,7 +4,7 @@ use super::exit::Exit;
 use super::follow::{self, Wish};
 use super::meter::Meter;
 use super::world::{self, World};
-use super::{say, unit};
+use super::{out, say, unit};
 use crate::config::{Configuration, Fileset};
 use crate::fileset::quantity::{Size, Span};
 use crate::fileset::record::{Outcome, Record};
@@ -13,6 +13,7 @@ use crate::history::last;
 use crate::run::carry::Carrier;
 use crate::run::claim::Refused;
 use crate::run::many;
+use crate::run::rehearsal::{self, Rehearsed};
 use crate::run::slot::Slots;
 use crate::run::{self, Answer, Host, Patience, Request};
 use anyhow::Result;
@@ -37,7 +38,7 @@ pub struct Run {
     #[arg(long)]
     direct: bool,
     /// Be the main process of the unit of that fileset
-    #[arg(long, hide = true, conflicts_with_all = ["all", "direct", "keep", "accept_shrink", "no_wait"])]
+    #[arg(long, hide = true, conflicts_with_all = ["all", "direct", "keep", "accept_shrink", "no_wait", "rehearse"])]
     as_unit: bool,
     /// Start the unit and do not follow it; with --direct: do not wait for a free slot, exit with 4
     #[arg(long)]
@@ -58,7 +59,8 @@ impl Run {
         }
         let configuration = world.configuration();
         let (chosen, exit) = self.chosen(&configuration);
-        if self.direct || !world.has_units() {
+        // Who only looks starts nothing.
+        if self.direct || self.rehearse || !world.has_units() {
             return self.direct(world, &configuration, chosen, exit);
         }
         let wish = Wish { keep: self.keep, accept_shrink: self.accept_shrink, follow: !self.no_wait };
@@ -119,6 +121,9 @@ impl Run {
             accept_shrink: self.accept_shrink,
             patience: if self.no_wait { Patience::None } else { Patience::For(patience(fileset)) },
         };
+        if self.rehearse {
+            return rehearse(host, fileset, &request);
+        }
         let meter = Meter::new(&fileset.name);
         let answer = run::run(host, fileset, &request, |event| meter.show(&event));
         meter.finish();
@@ -135,6 +140,46 @@ impl Run {
             Err(refused @ (Refused::Transferring { .. } | Refused::Lock { .. })) => Err(refused.into()),
         }
     }
+}
+
+/// Prints what a run would do. Its exit code is what that run would come to.
+fn rehearse(host: &Host<'_>, fileset: &Fileset, request: &Request) -> Result<Exit> {
+    let name = &fileset.name;
+    let meter = Meter::new(name);
+    let rehearsed = rehearsal::rehearse(host, fileset, request, |event| meter.show(&event));
+    meter.finish();
+    let Rehearsed { transfer, against, refused, snapshot, destroyed } = match rehearsed {
+        Ok(rehearsed) => rehearsed,
+        Err((outcome, why)) => {
+            log::warn!("{name}: a run would come to: {outcome}: {why}");
+            return Ok(exit(outcome));
+        }
+    };
+    let (bytes, all) = (Size::from_bytes(transfer.bytes), Size::from_bytes(transfer.totals.bytes));
+    let (files, names) = (counted(transfer.files, "file"), counted(transfer.totals.files, "name"));
+    let mut lines = vec![format!("would transfer {files}, {bytes}; the source has {names}, {all}")];
+    if let Some(newest) = against {
+        let gone = counted(transfer.deleted, "name");
+        lines.push(format!("would leave out {gone} that {newest} has"));
+    }
+    let exit = match refused {
+        None => {
+            lines.push(format!("would make {snapshot}"));
+            Exit::Done
+        }
+        Some(why) => {
+            lines.push(format!("would make no snapshot: {why}"));
+            Exit::Failed
+        }
+    };
+    lines.extend(destroyed.iter().map(|snapshot| format!("would destroy {snapshot}")));
+    let text: String = lines.iter().map(|line| format!("{name}: {line}\n")).collect();
+    out::print(&text)?;
+    Ok(exit)
+}
+
+fn counted(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// The host's slots.
@@ -171,7 +216,8 @@ pub fn told(record: &Record) -> Exit {
                 0 => String::new(),
                 n => format!(", {n} destroyed"),
             };
-            log::info!("{name}: {snapshot} in {took}: {files} files changed, {bytes} transferred{destroyed}");
+            let files = counted(files, "file");
+            log::info!("{name}: {snapshot} in {took}: {files} changed, {bytes} transferred{destroyed}");
             if let Some(trouble) = trouble {
                 log::error!("{name}: {trouble}");
             }
@@ -181,6 +227,10 @@ pub fn told(record: &Record) -> Exit {
         }
         (_, why) => log::error!("{name}: {outcome} after {took}: {}", why.as_deref().unwrap_or_default()),
     }
+    exit(outcome)
+}
+
+fn exit(outcome: Outcome) -> Exit {
     match outcome {
         Outcome::Success => Exit::Done,
         Outcome::Deferred => Exit::Deferred,

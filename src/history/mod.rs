@@ -62,6 +62,8 @@ pub fn begin(paths: &Paths, run: &Record, now: OffsetDateTime) -> Begun {
         notices.extend(keep(paths, &closed, now));
         killed = Some(closed.run.clone());
         before = Some(closed);
+    } else if let Some(ended) = &before {
+        notices.extend(keep_missing(paths, ended, now));
     }
     last::save(paths, &Last::begin(before.as_ref(), run.clone()), &mut notices);
     Begun { before, killed, notices }
@@ -100,6 +102,22 @@ pub fn close_killed(
     last::save(paths, &last, &mut notices);
     notices.extend(keep(paths, &last, died));
     Some(Ended { last, notices })
+}
+
+/// Puts a record into the database that did not get there: its run was killed when it had ended but for that.
+fn keep_missing(paths: &Paths, last: &Last, now: OffsetDateTime) -> Vec<Notice> {
+    if spool::has(paths, &last.run) {
+        return Vec::new();
+    }
+    match ask(paths, now, |history| history.run(&last.run.id)) {
+        Ok((None, mut notices)) => {
+            notices.extend(keep(paths, last, now));
+            notices
+        }
+        Ok((Some(_), notices)) => notices,
+        // What is wrong with the history is told when this run ends.
+        Err(_) => Vec::new(),
+    }
 }
 
 /// Puts the record of a run that ended into the database or, where that does not work, into the spool.

@@ -3,7 +3,7 @@
 use crate::config::{Configuration, Fileset, Invalid};
 use crate::fileset::record::Outcome;
 use crate::fileset::schedule::ShiftedHours;
-use crate::history::{self, Last, Notice};
+use crate::history::{self, Last, Notice, last};
 use crate::host::paths::Paths;
 use crate::run::live::{Live, Phase};
 use crate::storage::Storage;
@@ -120,7 +120,7 @@ fn entry(paths: &Paths, fileset: &Fileset, last: Option<&Last>) -> Entry {
         last_success: success.map(|success| success.finished),
         last_run: run.map(|run| run.started),
         first_failure: last.and_then(Last::failing_since),
-        error: run.and_then(|run| run.error.clone()).or_else(|| {
+        error: run.and_then(|run| run.error.clone()).or(killed.then(|| last::KILLED.into())).or_else(|| {
             // What the record cannot say yet, the listing may.
             listed.as_ref().err().map(ToString::to_string)
         }),

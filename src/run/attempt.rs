@@ -199,7 +199,7 @@ fn wait_for_slot(s: &Surroundings<'_>, watch: &mut dyn FnMut(Event<'_>)) -> Resu
 }
 
 /// What the source held at the last good run.
-fn last_totals(last: &Last) -> Option<Totals> {
+pub(super) fn last_totals(last: &Last) -> Option<Totals> {
     last.last_success.as_ref()?.totals
 }
 
@@ -209,10 +209,7 @@ fn free_name(s: &Surroundings<'_>) -> Result<SnapshotName, Cut> {
     let taken = s.storage.snapshots(&s.fileset.dataset)?;
     loop {
         let now = s.host.clock.now();
-        let name = match &s.request.keep {
-            None => SnapshotName::Automatic(Automatic::at(now)),
-            Some(label) => SnapshotName::Kept(Kept::at(label.clone(), now)),
-        };
+        let name = name_at(s.request, now);
         if !taken.iter().any(|there| there.name == name) {
             return Ok(name);
         }
@@ -220,6 +217,14 @@ fn free_name(s: &Surroundings<'_>) -> Result<SnapshotName, Cut> {
         if wait_for_next_minute(s, now) {
             return Err(Cut::interrupted());
         }
+    }
+}
+
+/// What the snapshot of a run is called that is made at this moment.
+pub(super) fn name_at(request: &Request, now: OffsetDateTime) -> SnapshotName {
+    match &request.keep {
+        None => SnapshotName::Automatic(Automatic::at(now)),
+        Some(label) => SnapshotName::Kept(Kept::at(label.clone(), now)),
     }
 }
 

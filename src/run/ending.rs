@@ -12,6 +12,8 @@ use crate::host::paths::Paths;
 use crate::host::signals::Stop;
 use crate::storage::Storage;
 use std::error::Error;
+use time::OffsetDateTime;
+use time::macros::format_description;
 
 /// Says what the history has to say. None of it stops a backup.
 pub fn say(fileset: &Fileset, notices: &[Notice]) {
@@ -32,7 +34,7 @@ pub fn begin(host: &Host<'_>, fileset: &Fileset, record: &Record) -> Option<Last
         log::warn!(
             "{}: the run that began at {} was killed; this run goes on from there",
             fileset.name,
-            killed.started
+            minute(fileset, killed.started)
         );
         match host.carrier {
             Carrier::Here => tell_hooks(host.paths, last),
@@ -40,6 +42,14 @@ pub fn begin(host: &Host<'_>, fileset: &Fileset, record: &Record) -> Option<Last
         }
     }
     begun.before
+}
+
+/// A moment as the fileset's clocks show it.
+fn minute(fileset: &Fileset, at: OffsetDateTime) -> String {
+    let local = fileset.timezone.show(at);
+    local
+        .format(format_description!("[year]-[month]-[day] [hour]:[minute]"))
+        .unwrap_or_else(|_| local.to_string())
 }
 
 /// Writes down how the run ended.
@@ -53,7 +63,10 @@ pub fn end(host: &Host<'_>, fileset: &Fileset, before: Option<&Last>, record: &m
         if now - waiting_since > period * 2 {
             let why = record.error.take().unwrap_or_default();
             record.result = Some(Outcome::Failure);
-            record.error = Some(format!("deferred again, and no success since {waiting_since}: {why}"));
+            record.error = Some(format!(
+                "deferred again, and no success since {}: {why}",
+                minute(fileset, waiting_since)
+            ));
         }
     }
     let ended = history::end(host.paths, record, now);

@@ -14,6 +14,7 @@ pub mod gate;
 pub mod guard;
 pub mod live;
 pub mod many;
+pub mod rehearsal;
 pub mod retry;
 pub mod settle;
 pub mod slot;
@@ -101,9 +102,7 @@ pub fn run(
     mut watch: impl FnMut(Event<'_>),
 ) -> Result<Answer, Refused> {
     let claim = claim::take(host.paths, &fileset.name)?;
-    if !claim.ended.is_empty() {
-        log::warn!("{}: ended {} processes that a killed run left writing", fileset.name, claim.ended.len());
-    }
+    claim.tell(&fileset.name);
     let mut slot = None;
     if request.patience == Patience::None {
         // Before anything is written down: a run that was refused is no run.
@@ -113,8 +112,9 @@ pub fn run(
         }
     }
     let mut record = attempt::begin(host, fileset, request);
-    let before = ending::begin(host, fileset, &record);
+    // Before the record: one that is open without a live state is a killed run's to whoever looks.
     let mut teller = tell(host, &record);
+    let before = ending::begin(host, fileset, &record);
 
     let storage = host.carrier.fitting(Storage::new(&fileset.storage.settings));
     let surroundings = attempt::Surroundings {

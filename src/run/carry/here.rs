@@ -1,5 +1,6 @@
 //! A transfer that this process makes itself.
 
+use crate::fileset::name::Name;
 use crate::fileset::progress::Transferred;
 use crate::fileset::record::Outcome;
 use crate::fileset::workspace::Workspace;
@@ -31,12 +32,16 @@ pub fn transfer(
         home: &s.host.paths.state(),
         hold: s.lock.share().map_err(|e| failed("share the fileset's lock", &e))?,
     };
-    let done = transport::transfer(&s.fileset.transport, job, &mut |event| match event {
+    Ok(transport::transfer(&s.fileset.transport, job, &mut |event| tell(name, event, watch))?)
+}
+
+/// Passes on what a transport tells.
+pub fn tell(name: &Name, event: transport::Event, watch: &mut dyn FnMut(Event<'_>)) {
+    match event {
         transport::Event::Progress(progress) => watch(Event::Progress(&progress)),
         transport::Event::Line { level, text } => log::log!(level, "{name}: {text}"),
         transport::Event::Degraded(what) => log::warn!("{name}: {what}"),
-    });
-    Ok(done?)
+    }
 }
 
 /// A private directory for one transfer, gone afterwards.

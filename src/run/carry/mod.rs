@@ -7,6 +7,7 @@ pub mod job;
 mod told;
 mod unit;
 
+pub(super) use here::{Scratch, tell};
 pub use inside::{Failed, carry as carry_inside};
 pub use unit::{end, signal};
 
