@@ -8,7 +8,6 @@ use crate::fileset::record::Record;
 use rusqlite::{Params, Row};
 use std::collections::HashMap;
 use std::time::Duration;
-use time::OffsetDateTime;
 
 /// All filesets that ever ran, by jumping from one to the next in the index instead of reading every row.
 pub(super) const FILESETS: &str = "WITH RECURSIVE filesets (name) AS (
@@ -52,6 +51,11 @@ impl History {
             ),
             None => self.collect(&format!("{} {order}", every_column()), (limit,), row::read),
         }
+    }
+
+    /// One run.
+    pub fn run(&self, id: &str) -> Result<Option<Record>, Error> {
+        Ok(self.collect(&format!("{} WHERE id = ?1", every_column()), (id,), row::read)?.into_iter().next())
     }
 
     /// The mean duration of each fileset's last ten successes.
