@@ -234,7 +234,7 @@ fn a_link_in_a_directorys_place_leads_nobody_astray() {
         let sshd = slow(&world, &rsync);
         fs::remove_dir_all(&d).expect("removed");
         symlink(&outside, &d).expect("linked");
-        world.write("z big", noise(3_000_000, 2));
+        world.write("z big", noise(1_500_000, 2));
         world.over(&sshd, "web1", guard, &format!("{SLOW}\n{rsync}"));
         world.later(time::Duration::MINUTE);
         let running = world.start(&["run", "web1"]);
@@ -249,7 +249,7 @@ fn a_link_in_a_directorys_place_leads_nobody_astray() {
         assert_eq!(fs::read_to_string(world.newest("web1").join("d/f")).expect("there"), "inside once more");
 
         // While a run goes on.
-        fs::write(world.source().join("0 big"), noise(3_000_000, 3)).expect("written");
+        fs::write(world.source().join("0 big"), noise(1_000_000, 3)).expect("written");
         world.write("e/f", "inside");
         world.over(&sshd, "web1", guard, &format!("{SLOW}\n{rsync}\nvanished = \"accept\""));
         world.later(time::Duration::MINUTE);

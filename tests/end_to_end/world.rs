@@ -366,6 +366,12 @@ impl Running {
         String::from_utf8_lossy(&fs::read(self.output.path().join("stderr")).expect("read")).into_owned()
     }
 
+    /// Waits until it has its place in the queue for a slot.
+    #[track_caller]
+    pub fn wait_until_queued(&self) {
+        wait_for("a place in the queue", || self.said().contains("waiting for a slot"));
+    }
+
     pub fn is_over(&mut self) -> bool {
         self.child.try_wait().expect("our child").is_some()
     }
