@@ -23,7 +23,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// What every timer of ours is an instance of.
-const TIMER: &str = "/usr/lib/systemd/system/planb@.timer";
+pub const TIMER: &str = "/usr/lib/systemd/system/planb@.timer";
 
 /// How long a transfer's unit may live past the fileset's `timeout`, by which the transfer ends itself.
 const TRANSFER_GRACE: u64 = 5 * 60;

@@ -181,7 +181,12 @@ pub fn told(record: &Record) -> Exit {
         }
         (_, why) => log::error!("{name}: {outcome} after {took}: {}", why.as_deref().unwrap_or_default()),
     }
-    match outcome {
+    exit(record)
+}
+
+/// What a run came to, for scripts.
+pub fn exit(record: &Record) -> Exit {
+    match record.result.unwrap_or(Outcome::Failure) {
         Outcome::Success => Exit::Done,
         Outcome::Deferred => Exit::Deferred,
         Outcome::Failure | Outcome::Timeout | Outcome::Interrupted | Outcome::Killed => Exit::Failed,

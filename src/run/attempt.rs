@@ -139,7 +139,7 @@ fn attempt(
         guard::shrink(name.as_str(), before, transferred.totals, limit)
             .map_err(|shrunk| Cut::new(Outcome::Failure, shrunk.to_string()))?;
     }
-    let snapshot = free_name(s)?;
+    let snapshot = free_name(s, watch)?;
     if s.host.stop.wished() {
         return Err(Cut::interrupted());
     }
@@ -205,7 +205,7 @@ fn last_totals(last: &Last) -> Option<Totals> {
 
 /// A name for the snapshot that nothing has yet. Names go by the minute: after a run in this same minute the next one
 /// is waited for, because a name that lies about its time would confuse retention for ever.
-fn free_name(s: &Surroundings<'_>) -> Result<SnapshotName, Cut> {
+fn free_name(s: &Surroundings<'_>, watch: &mut dyn FnMut(Event<'_>)) -> Result<SnapshotName, Cut> {
     let taken = s.storage.snapshots(&s.fileset.dataset)?;
     loop {
         let now = s.host.clock.now();
@@ -217,6 +217,7 @@ fn free_name(s: &Surroundings<'_>) -> Result<SnapshotName, Cut> {
             return Ok(name);
         }
         log::info!("{}: {name} is there already, waiting for the next minute", s.fileset.name);
+        watch(Event::NextMinute { until: now + Duration::from_secs(60 - u64::from(now.second())) });
         if wait_for_next_minute(s, now) {
             return Err(Cut::interrupted());
         }

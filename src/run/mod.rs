@@ -82,6 +82,10 @@ pub enum Event<'a> {
     },
     Progress(&'a Progress),
     Finishing,
+    /// A snapshot of this minute is there already.
+    NextMinute {
+        until: OffsetDateTime,
+    },
 }
 
 /// How a wish for a run ended.
@@ -131,7 +135,7 @@ pub fn run(
                 Event::Queued { .. } => teller.phase(Phase::Queued),
                 Event::Transferring { .. } => teller.phase(Phase::Transferring),
                 Event::Progress(progress) => teller.progress(**progress),
-                Event::Finishing => teller.phase(Phase::Finishing),
+                Event::Finishing | Event::NextMinute { .. } => teller.phase(Phase::Finishing),
             }
         }
         watch(event);

@@ -145,6 +145,9 @@ impl Teller<'_> {
                 format!("{}{}", words(progress), until.unwrap_or_default())
             }
             Event::Finishing => "making the snapshot".to_owned(),
+            Event::NextMinute { until } => {
+                format!("waiting for another minute to call the snapshot by, until {}", self.clock(*until))
+            }
         };
         status::say(&text);
     }
