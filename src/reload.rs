@@ -16,6 +16,7 @@ use crate::generator;
 use crate::host::lock::{self, Lock};
 use crate::host::paths::Paths;
 use crate::host::systemd;
+use crate::run::retry;
 use kept::Kept;
 use nix::unistd::Uid;
 use std::collections::BTreeSet;
@@ -36,11 +37,6 @@ pub enum Error {
     Keep { path: PathBuf, source: io::Error },
     #[error("failed to lock {path}")]
     Lock { path: PathBuf, source: io::Error },
-    #[error(
-        "no fileset has a timer any more, so nothing is backed up by itself: see planb check; if that is meant, remove the \
-         package, or the units' timers by systemctl disable planb-reload.path"
-    )]
-    NoTimer,
 }
 
 /// What was done, or would be.
@@ -48,6 +44,17 @@ pub enum Error {
 pub struct Done {
     pub configuration: Configuration,
     pub plan: Plan,
+}
+
+impl Done {
+    /// Whether nothing is backed up by itself any more, although something is meant to be. On a machine that has no
+    /// filesets yet there is nothing to miss.
+    pub fn leaves_nothing(&self) -> bool {
+        let Self { configuration, plan } = self;
+        let meant =
+            !configuration.filesets.is_empty() || !configuration.invalid.is_empty() || !plan.stop.is_empty();
+        meant && plan.timers == 0
+    }
 }
 
 /// What would be done.
@@ -71,24 +78,14 @@ pub fn reload(paths: &Paths, user: Uid) -> Result<Done, Error> {
             None => done.plan,
         };
         if fingerprint(paths) == before {
-            return finished(done.configuration, plan);
+            return Ok(Done { configuration: done.configuration, plan });
         }
         total = Some(plan);
     }
     // Somebody writes without end. The next change starts us again.
     let done = once(paths, user)?;
     let plan = total.unwrap_or_default().then(done.plan);
-    finished(done.configuration, plan)
-}
-
-fn finished(configuration: Configuration, plan: Plan) -> Result<Done, Error> {
-    // On a machine that has no filesets yet there is nothing to miss.
-    let meant =
-        !configuration.filesets.is_empty() || !configuration.invalid.is_empty() || !plan.stop.is_empty();
-    if meant && plan.timers == 0 {
-        return Err(Error::NoTimer);
-    }
-    Ok(Done { configuration, plan })
+    Ok(Done { configuration: done.configuration, plan })
 }
 
 fn once(paths: &Paths, user: Uid) -> Result<Done, Error> {
@@ -109,6 +106,8 @@ fn once(paths: &Paths, user: Uid) -> Result<Done, Error> {
         systemd::stop(&plan::units(&plan.stop)).map_err(change)?;
         systemd::activate(&plan::units(&plan.start)).map_err(change)?;
     }
+    // Those who are not backed up any more are not tried again either.
+    plan.stop.iter().filter_map(|name| name.parse().ok()).for_each(|name| retry::cancel(paths, &name));
     plan.timers = active(&timers().map_err(|source| Error::Look { source })?).len();
     Ok(Done { configuration, plan })
 }

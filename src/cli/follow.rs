@@ -19,6 +19,7 @@ use crate::host::signals::Stop;
 use crate::host::{lock, systemd};
 use crate::report::table::plain;
 use crate::run::asked::{self, Asked};
+use crate::run::carry::Carrier;
 use crate::run::live::Live;
 use anyhow::{Context, Result};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -180,7 +181,7 @@ impl Run<'_> {
         asked::withdraw(&world.paths, name);
         if let Some(record) = record {
             // The journal's last line says it already.
-            return if world.verbose { exit(record) } else { told(record) };
+            return if world.verbose { exit(record) } else { told(Carrier::Here, record) };
         }
         let value = |name: &str| shown.get(name).map_or("", String::as_str);
         let (result, status) = (value("Result"), value("ExecMainStatus"));

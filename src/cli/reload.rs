@@ -7,7 +7,7 @@ use super::{out, say};
 use crate::config::Configuration;
 use crate::host::events;
 use crate::host::signals::Stop;
-use crate::reload::{self, Done, Error, Plan};
+use crate::reload::{self, Done, Plan};
 use crate::run::Host;
 use crate::run::carry::Carrier;
 use anyhow::Result;
@@ -40,12 +40,9 @@ impl Reload {
         if !world.is_root("reload") {
             return Ok(Exit::Failed);
         }
-        let done = reload::reload(&world.paths, world.user);
-        if let Err(Error::NoTimer) = &done {
-            log::error!(MESSAGE_ID = events::CONFIGURATION_INVALID; "{}", Error::NoTimer);
-            return Ok(Exit::Failed);
-        }
-        let Done { configuration, plan } = done?;
+        let done = reload::reload(&world.paths, world.user)?;
+        let nothing = done.leaves_nothing();
+        let Done { configuration, plan } = done;
         out::print(&shown(&plan))?;
         if !plan.is_empty() {
             log::info!(
@@ -65,6 +62,13 @@ impl Reload {
             log,
         };
         reload::recover(&host, &configuration)?;
+        if nothing {
+            log::error!(
+                MESSAGE_ID = events::CONFIGURATION_INVALID;
+                "no fileset has a timer: nothing is backed up by itself any more (see planb list)"
+            );
+            return Ok(Exit::Failed);
+        }
         Ok(exit)
     }
 }

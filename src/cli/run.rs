@@ -6,7 +6,6 @@ use super::meter::Meter;
 use super::world::{self, World};
 use super::{say, unit};
 use crate::config::{Configuration, Fileset};
-use crate::fileset::quantity::{Size, Span};
 use crate::fileset::record::{Outcome, Record};
 use crate::fileset::snapshot::Label;
 use crate::history::last;
@@ -14,6 +13,7 @@ use crate::run::carry::Carrier;
 use crate::run::claim::Refused;
 use crate::run::many;
 use crate::run::slot::Slots;
+use crate::run::tell;
 use crate::run::{self, Answer, Host, Patience, Request};
 use anyhow::Result;
 use std::time::Duration;
@@ -123,7 +123,7 @@ impl Run {
         let answer = run::run(host, fileset, &request, |event| meter.show(&event));
         meter.finish();
         match answer {
-            Ok(Answer::Ran(record)) => Ok(told(&record)),
+            Ok(Answer::Ran(record)) => Ok(told(host.carrier, &record)),
             Ok(Answer::NoSlot) => {
                 say(format_args!("planb: {}: no free slot", fileset.name));
                 Ok(Exit::Busy)
@@ -158,29 +158,8 @@ fn longest_waiting_first<'c>(world: &World, mut filesets: Vec<&'c Fileset>) -> V
 }
 
 /// Says in one line what became of a run.
-pub fn told(record: &Record) -> Exit {
-    let name = &record.fileset;
-    let took = Span::from_secs(record.duration_s().unwrap_or(0));
-    let outcome = record.result.unwrap_or(Outcome::Failure);
-    match (outcome, &record.error) {
-        (Outcome::Success, trouble) => {
-            let transferred = record.transferred.unwrap_or_default();
-            let (files, bytes) = (transferred.files, Size::from_bytes(transferred.bytes));
-            let snapshot = record.snapshot.as_deref().unwrap_or_default();
-            let destroyed = match record.destroyed.len() {
-                0 => String::new(),
-                n => format!(", {n} destroyed"),
-            };
-            log::info!("{name}: {snapshot} in {took}: {files} files changed, {bytes} transferred{destroyed}");
-            if let Some(trouble) = trouble {
-                log::error!("{name}: {trouble}");
-            }
-        }
-        (Outcome::Deferred | Outcome::Interrupted, why) => {
-            log::warn!("{name}: {outcome} after {took}: {}", why.as_deref().unwrap_or_default());
-        }
-        (_, why) => log::error!("{name}: {outcome} after {took}: {}", why.as_deref().unwrap_or_default()),
-    }
+pub fn told(carrier: Carrier, record: &Record) -> Exit {
+    tell::end(carrier, record);
     exit(record)
 }
 

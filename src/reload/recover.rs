@@ -53,6 +53,6 @@ fn close(
         log::error!("{name}: failed to close the dataset: {}", crate::fileset::reason::chain(&error));
     }
     let closed = settle::close(host, name, &open, &End::default())?;
-    settle::tell(host, &closed);
+    settle::announce(host, &closed);
     Some(closed)
 }

@@ -17,6 +17,7 @@ pub mod many;
 pub mod retry;
 pub mod settle;
 pub mod slot;
+pub mod tell;
 
 use crate::config::{Fileset, Log};
 use crate::fileset::progress::Progress;

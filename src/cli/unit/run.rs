@@ -60,7 +60,7 @@ pub fn run(world: &World, name: &str) -> Result<Exit> {
     retry::cancel(&world.paths, &name);
     let mut teller = Teller { fileset, until: None };
     match run::run(&host, fileset, &request, |event| teller.tell(&event)) {
-        Ok(Answer::Ran(record)) => Ok(told(&record)),
+        Ok(Answer::Ran(record)) => Ok(told(host.carrier, &record)),
         Ok(Answer::NoSlot) => Ok(Exit::Busy),
         Err(refused @ Refused::Busy { .. }) => {
             log::warn!("{refused}");
@@ -120,7 +120,7 @@ fn invalid(
     for notice in begun.notices.iter().chain(&ended.notices) {
         ending::say_of(name, notice);
     }
-    told(&record);
+    told(Carrier::Unit(world.account()?), &record);
     Ok(Exit::Usage)
 }
 
