@@ -6,7 +6,7 @@
 
 use super::announce::{self, Ended};
 use super::carry::{Carrier, job, signal};
-use super::{Host, carry, ending, retry, tell};
+use super::{Host, carry, ending, live, retry, tell};
 use crate::config::Fileset;
 use crate::fileset::name::Name;
 use crate::fileset::reason::chain;
@@ -69,6 +69,7 @@ pub fn settle(host: &Host<'_>, name: &Name, fileset: Option<&Fileset>, id: &str,
 fn clear(host: &Host<'_>, name: &Name, fileset: Option<&Fileset>) {
     let paths = host.paths;
     job::take_back(paths, name);
+    live::clear(paths, name);
     let _ = fs::remove_dir_all(paths.runtime_dir("scratch").join(name));
     let Some(fileset) = fileset else { return };
     let storage = Storage::new(&fileset.storage.settings);

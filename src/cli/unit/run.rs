@@ -60,7 +60,11 @@ pub fn run(world: &World, name: &str) -> Result<Exit> {
     retry::cancel(&world.paths, &name);
     let mut teller = Teller { fileset, until: None };
     match run::run(&host, fileset, &request, |event| teller.tell(&event)) {
-        Ok(Answer::Ran(record)) => Ok(told(host.carrier, &record)),
+        Ok(Answer::Ran(record)) => Ok(match told(host.carrier, &record) {
+            // It did as it was told: no unit of a failed service is left behind.
+            _ if record.result == Some(Outcome::Interrupted) => Exit::Done,
+            exit => exit,
+        }),
         Ok(Answer::NoSlot) => Ok(Exit::Busy),
         Err(refused @ Refused::Busy { .. }) => {
             log::warn!("{refused}");
