@@ -113,7 +113,7 @@ fn once(paths: &Paths, user: Uid) -> Result<Done, Error> {
 }
 
 fn look(paths: &Paths, configuration: &Configuration) -> Result<Plan, Error> {
-    let files = generator::files(configuration);
+    let files = plan::by_path(generator::files(configuration));
     let loaded = timers().map_err(|source| Error::Look { source })?;
     let seen = Seen {
         active: active(&loaded),

@@ -96,6 +96,10 @@ fn changed(files: &BTreeMap<PathBuf, Content>, seen: &Seen, name: &str) -> bool 
     seen.kept.contains(name) || schedule(files) != schedule(&seen.generated)
 }
 
+pub fn by_path(files: Vec<(String, Content)>) -> BTreeMap<PathBuf, Content> {
+    files.into_iter().map(|(path, content)| (path.into(), content)).collect()
+}
+
 /// Where the schedule of a fileset is, below the directories of units.
 pub fn drop_in(name: &str) -> PathBuf {
     format!("planb@{name}.timer.d/50-planb.conf").into()
@@ -142,7 +146,7 @@ mod tests {
         fn plan(&mut self) -> Plan {
             let paths = Paths::new(Some(self.root.path().into()));
             let configuration = config::load(&paths, Uid::effective());
-            let files = generator::files(&configuration);
+            let files = by_path(generator::files(&configuration));
             let plan = Plan::new(&configuration, &files, &self.seen);
             self.seen.active.retain(|name| !plan.stop.contains(name));
             self.seen.active.extend(plan.start.iter().cloned());

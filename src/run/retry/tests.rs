@@ -36,7 +36,11 @@ fn again(words: &str, result: Outcome, ended: OffsetDateTime) -> Option<OffsetDa
 fn what_came_to_nothing_is_tried_again_after_a_24th_of_the_period() {
     let ended = datetime!(2026-01-02 03:04:05.5 UTC);
     for outcome in [Outcome::Failure, Outcome::Timeout, Outcome::Killed, Outcome::Deferred] {
-        assert_eq!(again("retain = \"7d\"", outcome, ended), Some(datetime!(2026-01-02 04:04:06 UTC)), "{outcome}");
+        assert_eq!(
+            again("retain = \"7d\"", outcome, ended),
+            Some(datetime!(2026-01-02 04:04:06 UTC)),
+            "{outcome}"
+        );
     }
     for outcome in [Outcome::Success, Outcome::Interrupted] {
         assert_eq!(again("retain = \"7d\"", outcome, ended), None, "{outcome}");
