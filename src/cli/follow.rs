@@ -6,7 +6,7 @@
 use super::exit::Exit;
 use super::log::bars;
 use super::meter::Meter;
-use super::run::told;
+use super::run::{exit, told};
 use super::say;
 use super::world::{self, World};
 use crate::config::Fileset;
@@ -19,6 +19,7 @@ use crate::host::signals::Stop;
 use crate::host::{lock, systemd};
 use crate::report::table::plain;
 use crate::run::asked::{self, Asked};
+use crate::run::carry::Carrier;
 use crate::run::live::Live;
 use anyhow::{Context, Result};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -179,7 +180,8 @@ impl Run<'_> {
         let name = &self.fileset.name;
         asked::withdraw(&world.paths, name);
         if let Some(record) = record {
-            return told(record);
+            // The journal's last line says it already.
+            return if world.verbose { exit(record) } else { told(Carrier::Here, record) };
         }
         let value = |name: &str| shown.get(name).map_or("", String::as_str);
         let (result, status) = (value("Result"), value("ExecMainStatus"));
@@ -197,7 +199,7 @@ impl Run<'_> {
 
 /// Prints what the journal gets from these filesets.
 fn listen(filesets: &[&Fileset], since: OffsetDateTime, stop: &Stop) {
-    let since = format!("--since=@{}", since.unix_timestamp());
+    let since = format!("--since=@{}.{:06}", since.unix_timestamp(), since.microsecond());
     let journal = match Program::find("journalctl") {
         Ok(journal) => journal.args(["--quiet", "--follow", "--no-tail", "--output=cat", &since]),
         Err(error) => return say(format_args!("planb: {error}")),

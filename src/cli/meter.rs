@@ -52,7 +52,7 @@ impl Meter {
                 }
                 bar.set_message(words(progress, began.elapsed()));
             }
-            Event::Finishing => bar.set_message(FINISHING),
+            Event::Finishing | Event::NextMinute { .. } => bar.set_message(FINISHING),
         }
     }
 

@@ -11,6 +11,7 @@ mod list;
 mod log;
 mod meter;
 mod out;
+mod reload;
 mod retention;
 mod run;
 mod snapshots;
@@ -58,6 +59,7 @@ enum Command {
     Retention(retention::Retention),
     History(history::History),
     Stop(stop::Stop),
+    Reload(reload::Reload),
     #[command(hide = true)]
     Transfer(unit::Transfer),
     #[command(hide = true)]
@@ -117,6 +119,7 @@ fn start(planb: Planb) -> anyhow::Result<Exit> {
         Command::Retention(retention) => retention.run(),
         Command::History(history) => history.run(&world),
         Command::Stop(stop) => stop.run(&world),
+        Command::Reload(reload) => reload.run(&world),
         Command::Transfer(transfer) => transfer.run(&world),
         Command::Settle(settle) => settle.run(&world),
         Command::Hooks(hooks) => hooks.run(&world),

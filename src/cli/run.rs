@@ -6,7 +6,7 @@ use super::meter::Meter;
 use super::world::{self, World};
 use super::{out, say, unit};
 use crate::config::{Configuration, Fileset};
-use crate::fileset::quantity::{Size, Span};
+use crate::fileset::quantity::{Size, counted};
 use crate::fileset::record::{Outcome, Record};
 use crate::fileset::snapshot::Label;
 use crate::history::last;
@@ -15,6 +15,7 @@ use crate::run::claim::Refused;
 use crate::run::many;
 use crate::run::rehearsal::{self, Rehearsed};
 use crate::run::slot::Slots;
+use crate::run::tell;
 use crate::run::{self, Answer, Host, Patience, Request};
 use anyhow::Result;
 use std::time::Duration;
@@ -128,7 +129,7 @@ impl Run {
         let answer = run::run(host, fileset, &request, |event| meter.show(&event));
         meter.finish();
         match answer {
-            Ok(Answer::Ran(record)) => Ok(told(&record)),
+            Ok(Answer::Ran(record)) => Ok(told(host.carrier, &record)),
             Ok(Answer::NoSlot) => {
                 say(format_args!("planb: {}: no free slot", fileset.name));
                 Ok(Exit::Busy)
@@ -152,7 +153,7 @@ fn rehearse(host: &Host<'_>, fileset: &Fileset, request: &Request) -> Result<Exi
         Ok(rehearsed) => rehearsed,
         Err((outcome, why)) => {
             log::warn!("{name}: a run would come to: {outcome}: {why}");
-            return Ok(exit(outcome));
+            return Ok(exit_of(outcome));
         }
     };
     let (bytes, all) = (Size::from_bytes(transfer.bytes), Size::from_bytes(transfer.totals.bytes));
@@ -178,10 +179,6 @@ fn rehearse(host: &Host<'_>, fileset: &Fileset, request: &Request) -> Result<Exi
     Ok(exit)
 }
 
-fn counted(number: u64, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}
-
 /// The host's slots.
 pub fn slots(world: &World, configuration: &Configuration) -> Slots {
     let settings = &configuration.settings;
@@ -203,34 +200,17 @@ fn longest_waiting_first<'c>(world: &World, mut filesets: Vec<&'c Fileset>) -> V
 }
 
 /// Says in one line what became of a run.
-pub fn told(record: &Record) -> Exit {
-    let name = &record.fileset;
-    let took = Span::from_secs(record.duration_s().unwrap_or(0));
-    let outcome = record.result.unwrap_or(Outcome::Failure);
-    match (outcome, &record.error) {
-        (Outcome::Success, trouble) => {
-            let transferred = record.transferred.unwrap_or_default();
-            let (files, bytes) = (transferred.files, Size::from_bytes(transferred.bytes));
-            let snapshot = record.snapshot.as_deref().unwrap_or_default();
-            let destroyed = match record.destroyed.len() {
-                0 => String::new(),
-                n => format!(", {n} destroyed"),
-            };
-            let files = counted(files, "file");
-            log::info!("{name}: {snapshot} in {took}: {files} changed, {bytes} transferred{destroyed}");
-            if let Some(trouble) = trouble {
-                log::error!("{name}: {trouble}");
-            }
-        }
-        (Outcome::Deferred | Outcome::Interrupted, why) => {
-            log::warn!("{name}: {outcome} after {took}: {}", why.as_deref().unwrap_or_default());
-        }
-        (_, why) => log::error!("{name}: {outcome} after {took}: {}", why.as_deref().unwrap_or_default()),
-    }
-    exit(outcome)
+pub fn told(carrier: Carrier, record: &Record) -> Exit {
+    tell::end(carrier, record);
+    exit(record)
 }
 
-fn exit(outcome: Outcome) -> Exit {
+/// What a run came to, for scripts.
+pub fn exit(record: &Record) -> Exit {
+    exit_of(record.result.unwrap_or(Outcome::Failure))
+}
+
+fn exit_of(outcome: Outcome) -> Exit {
     match outcome {
         Outcome::Success => Exit::Done,
         Outcome::Deferred => Exit::Deferred,

@@ -50,6 +50,11 @@ impl Percent {
     }
 }
 
+/// `1 file`, `2 files`: for nouns that take an s.
+pub fn counted(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 /// Splits `10.5M` into its number and its unit, and says what is missing.
 fn number_and_unit<'t>(text: &'t str, what: &str, example: &str) -> Result<(f64, &'t str), Invalid> {
     let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());

@@ -1,7 +1,7 @@
 //! One attempt, between its begin and its end: what may end it early is an error with the outcome it stands for.
 
 use super::slot::{self, Slot, Waited};
-use super::{Event, Host, Patience, Request, carry, gate, guard};
+use super::{Event, Host, Patience, Request, carry, gate, guard, tell};
 use crate::config::Fileset;
 use crate::fileset::progress::Totals;
 use crate::fileset::quantity::Span;
@@ -10,6 +10,7 @@ use crate::fileset::record::{Outcome, Record};
 use crate::fileset::retention::Plan;
 use crate::fileset::snapshot::{Automatic, Kept, Snapshot};
 use crate::history::Last;
+use crate::host::events;
 use crate::host::lock::Lock;
 use crate::storage::{self, Leftover, SnapshotName, Storage};
 use crate::transport::{self, Verdict};
@@ -116,7 +117,7 @@ fn attempt(
         None => wait_for_slot(s, watch)?,
     };
     gate::room(s.fileset, s.storage.space(&s.fileset.dataset)?)
-        .map_err(|closed| Cut::new(Outcome::Failure, closed.to_string()))?;
+        .map_err(|closed| refused(s, record, closed.to_string()))?;
 
     let open = s.storage.open(&s.fileset.dataset, name, s.host.stop)?;
     match open.leftover() {
@@ -137,9 +138,9 @@ fn attempt(
         log::info!("{name}: max-shrink is not asked, this once");
     } else if let (Some(limit), Some(before)) = (s.fileset.guard.max_shrink, s.before.and_then(last_totals)) {
         guard::shrink(name.as_str(), before, transferred.totals, limit)
-            .map_err(|shrunk| Cut::new(Outcome::Failure, shrunk.to_string()))?;
+            .map_err(|shrunk| refused(s, record, shrunk.to_string()))?;
     }
-    let snapshot = free_name(s)?;
+    let snapshot = free_name(s, watch)?;
     if s.host.stop.wished() {
         return Err(Cut::interrupted());
     }
@@ -157,6 +158,13 @@ fn attempt(
         Err(why) => record.error = Some(format!("retention: {why}")),
     }
     Ok(())
+}
+
+/// The guard, before the transfer or after it, would not have it.
+fn refused(s: &Surroundings<'_>, record: &Record, why: String) -> Cut {
+    let text = format_args!("{}: {why}", record.fileset);
+    tell::event(s.host.carrier, record, log::Level::Error, events::GUARD_REFUSED, &[], text);
+    Cut::new(Outcome::Failure, why)
 }
 
 /// A slot, if one is free now.
@@ -205,7 +213,7 @@ pub(super) fn last_totals(last: &Last) -> Option<Totals> {
 
 /// A name for the snapshot that nothing has yet. Names go by the minute: after a run in this same minute the next one
 /// is waited for, because a name that lies about its time would confuse retention for ever.
-fn free_name(s: &Surroundings<'_>) -> Result<SnapshotName, Cut> {
+fn free_name(s: &Surroundings<'_>, watch: &mut dyn FnMut(Event<'_>)) -> Result<SnapshotName, Cut> {
     let taken = s.storage.snapshots(&s.fileset.dataset)?;
     loop {
         let now = s.host.clock.now();
@@ -214,6 +222,7 @@ fn free_name(s: &Surroundings<'_>) -> Result<SnapshotName, Cut> {
             return Ok(name);
         }
         log::info!("{}: {name} is there already, waiting for the next minute", s.fileset.name);
+        watch(Event::NextMinute { until: now + Duration::from_secs(60 - u64::from(now.second())) });
         if wait_for_next_minute(s, now) {
             return Err(Cut::interrupted());
         }

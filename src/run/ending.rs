@@ -8,6 +8,7 @@ use crate::fileset::reason::chain;
 use crate::fileset::record::{Outcome, Record};
 use crate::history::{self, Last, Notice};
 use crate::hooks;
+use crate::host::events;
 use crate::host::paths::Paths;
 use crate::host::signals::Stop;
 use crate::storage::Storage;
@@ -23,7 +24,12 @@ pub fn say(fileset: &Fileset, notices: &[Notice]) {
 /// Says one thing that the history has to say of a fileset.
 pub fn say_of(name: &Name, notice: &Notice) {
     let level = if notice.is_trouble() { log::Level::Error } else { log::Level::Info };
-    log::log!(level, "{name}: {}", chain(notice as &dyn Error));
+    let text = chain(notice as &dyn Error);
+    if notice.is_trouble() {
+        log::log!(level, MESSAGE_ID = events::HISTORY_TROUBLE; "{name}: {text}");
+    } else {
+        log::log!(level, "{name}: {text}");
+    }
 }
 
 /// Writes down that the run began. The run before it gets its end here if it was killed, and its hooks are run.
@@ -38,7 +44,7 @@ pub fn begin(host: &Host<'_>, fileset: &Fileset, record: &Record) -> Option<Last
         );
         match host.carrier {
             Carrier::Here => tell_hooks(host.paths, last),
-            Carrier::Unit(_) => settle::tell(host, last),
+            Carrier::Unit(_) => settle::announce(host, last),
         }
     }
     begun.before
@@ -85,7 +91,7 @@ pub fn tell_hooks(paths: &Paths, last: &Last) {
     let mut said = |hook: &str, line: &str| log::info!("{name}: {hook}: {line}");
     for report in hooks::run(&paths.hooks(), &event, &identity, hooks::TIMEOUT, &undisturbed, &mut said) {
         if !report.is_clean() {
-            log::warn!("{name}: {report}");
+            log::warn!(MESSAGE_ID = events::HOOK_FAILED; "{name}: {report}");
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod rehearsal;
 pub mod retry;
 pub mod settle;
 pub mod slot;
+pub mod tell;
 
 use crate::config::{Fileset, Log};
 use crate::fileset::progress::Progress;
@@ -83,6 +84,10 @@ pub enum Event<'a> {
     },
     Progress(&'a Progress),
     Finishing,
+    /// A snapshot of this minute is there already.
+    NextMinute {
+        until: OffsetDateTime,
+    },
 }
 
 /// How a wish for a run ended.
@@ -131,7 +136,7 @@ pub fn run(
                 Event::Queued { .. } => teller.phase(Phase::Queued),
                 Event::Transferring { .. } => teller.phase(Phase::Transferring),
                 Event::Progress(progress) => teller.progress(**progress),
-                Event::Finishing => teller.phase(Phase::Finishing),
+                Event::Finishing | Event::NextMinute { .. } => teller.phase(Phase::Finishing),
             }
         }
         watch(event);

@@ -6,13 +6,13 @@
 
 use super::announce::{self, Ended};
 use super::carry::{Carrier, job, signal};
-use super::{Host, carry, ending, retry};
+use super::{Host, carry, ending, live, retry, tell};
 use crate::config::Fileset;
 use crate::fileset::name::Name;
 use crate::fileset::reason::chain;
 use crate::fileset::record::Outcome;
 use crate::history::{self, Last, last};
-use crate::host::systemd;
+use crate::host::{events, systemd};
 use crate::storage::Storage;
 use std::fs;
 use time::format_description::well_known::Rfc3339;
@@ -61,7 +61,7 @@ pub fn settle(host: &Host<'_>, name: &Name, fileset: Option<&Fileset>, id: &str,
         Err(error) => return log::error!("{name}: {}", chain(&error)),
     };
     let last = close(host, name, &last, end).unwrap_or(last);
-    tell(host, &last);
+    announce(host, &last);
     try_again(host, fileset, &last);
 }
 
@@ -69,6 +69,7 @@ pub fn settle(host: &Host<'_>, name: &Name, fileset: Option<&Fileset>, id: &str,
 fn clear(host: &Host<'_>, name: &Name, fileset: Option<&Fileset>) {
     let paths = host.paths;
     job::take_back(paths, name);
+    live::clear(paths, name);
     let _ = fs::remove_dir_all(paths.runtime_dir("scratch").join(name));
     let Some(fileset) = fileset else { return };
     let storage = Storage::new(&fileset.storage.settings);
@@ -94,12 +95,12 @@ pub fn close(host: &Host<'_>, name: &Name, last: &Last, end: &End) -> Option<Las
     for notice in &closed.notices {
         ending::say_of(name, notice);
     }
-    log::error!("{name}: {outcome}: {why}");
+    tell::end(host.carrier, &closed.last.run);
     Some(closed.last)
 }
 
 /// Leaves word of the run for the hooks' unit, which systemd starts when the run's unit has ended.
-pub fn tell(host: &Host<'_>, last: &Last) {
+pub fn announce(host: &Host<'_>, last: &Last) {
     let Carrier::Unit(account) = host.carrier else { return };
     let name = &last.run.fileset;
     if let Err(error) = announce::put(host.paths, account, &Ended { last: last.clone(), log: host.log }) {
@@ -114,7 +115,7 @@ pub fn try_again(host: &Host<'_>, fileset: Option<&Fileset>, last: &Last) {
     let (Some(at), Some(fileset)) = (due, fileset) else { return retry::cancel(host.paths, name) };
     let shown = fileset.timezone.show(at).format(&Rfc3339).unwrap_or_default();
     match retry::set(host.paths, name, at) {
-        Ok(()) => log::info!("{name}: next attempt at {shown}"),
+        Ok(()) => log::info!(MESSAGE_ID = events::RETRY_SCHEDULED; "{name}: next attempt at {shown}"),
         Err(error) => log::error!("{name}: no attempt before the next scheduled one: {}", chain(&error)),
     }
 }

@@ -60,7 +60,11 @@ pub fn run(world: &World, name: &str) -> Result<Exit> {
     retry::cancel(&world.paths, &name);
     let mut teller = Teller { fileset, until: None };
     match run::run(&host, fileset, &request, |event| teller.tell(&event)) {
-        Ok(Answer::Ran(record)) => Ok(told(&record)),
+        Ok(Answer::Ran(record)) => Ok(match told(host.carrier, &record) {
+            // It did as it was told: no unit of a failed service is left behind.
+            _ if record.result == Some(Outcome::Interrupted) => Exit::Done,
+            exit => exit,
+        }),
         Ok(Answer::NoSlot) => Ok(Exit::Busy),
         Err(refused @ Refused::Busy { .. }) => {
             log::warn!("{refused}");
@@ -120,7 +124,7 @@ fn invalid(
     for notice in begun.notices.iter().chain(&ended.notices) {
         ending::say_of(name, notice);
     }
-    told(&record);
+    told(Carrier::Unit(world.account()?), &record);
     Ok(Exit::Usage)
 }
 
@@ -145,6 +149,9 @@ impl Teller<'_> {
                 format!("{}{}", words(progress), until.unwrap_or_default())
             }
             Event::Finishing => "making the snapshot".to_owned(),
+            Event::NextMinute { until } => {
+                format!("waiting for another minute to call the snapshot by, until {}", self.clock(*until))
+            }
         };
         status::say(&text);
     }

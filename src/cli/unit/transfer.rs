@@ -21,9 +21,10 @@ impl Transfer {
         world.log(job.log, &[("PLANB_RUN_ID", job.id.as_str())]);
         let stop = world::stop()?;
         Ok(match carry::carry_inside(&world.paths, &job, &stop)? {
-            None => Exit::Done,
+            // Who was asked to stop and did has not failed; that nothing came of it is in the outcome.
+            None | Some(Verdict::Interrupted) => Exit::Done,
             Some(Verdict::Deferred) => Exit::Deferred,
-            Some(Verdict::Failed | Verdict::TimedOut | Verdict::Interrupted) => Exit::Failed,
+            Some(Verdict::Failed | Verdict::TimedOut) => Exit::Failed,
         })
     }
 }

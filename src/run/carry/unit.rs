@@ -19,6 +19,7 @@ use crate::run::attempt::{Cut, Surroundings};
 use crate::transport::Transport;
 use crate::transport::rsync::settings::Source;
 use nix::poll::{PollTimeout, poll};
+use nix::sys::signal::Signal;
 use std::io;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -186,8 +187,9 @@ impl LastWords {
     }
 }
 
-/// `9` as `SIGKILL`.
-pub fn signal(number: &str) -> String {
-    let known = number.parse().ok().and_then(|number: i32| nix::sys::signal::Signal::try_from(number).ok());
-    known.map_or_else(|| format!("signal {number}"), |signal| signal.to_string())
+/// `9`, and `KILL` as `$EXIT_STATUS` has it, as `SIGKILL`.
+pub fn signal(text: &str) -> String {
+    let number = || text.parse().ok().and_then(|number: i32| Signal::try_from(number).ok());
+    let name = || format!("SIG{text}").parse().ok();
+    number().or_else(name).map_or_else(|| format!("signal {text}"), |signal: Signal| signal.to_string())
 }
