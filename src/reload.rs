@@ -27,6 +27,9 @@ use std::{fs, io};
 /// How often one call starts over because the configuration changed while it was at work.
 const ROUNDS: usize = 10;
 
+/// The fingerprint of the configuration that systemd follows, below the runtime directory.
+const FOLLOWED: &str = "followed";
+
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("failed to see what is")]
@@ -78,6 +81,7 @@ pub fn reload(paths: &Paths, user: Uid) -> Result<Done, Error> {
             None => done.plan,
         };
         if fingerprint(paths) == before {
+            remember(paths, &before);
             return Ok(Done { configuration: done.configuration, plan });
         }
         total = Some(plan);
@@ -135,17 +139,34 @@ fn active(timers: &[(String, String)]) -> BTreeSet<String> {
     timers.iter().filter(|(_, state)| state == "active").map(|(name, _)| name.clone()).collect()
 }
 
+/// Whether the configuration is another one than systemd was last made to follow.
+pub fn is_due(paths: &Paths) -> bool {
+    fs::read_to_string(paths.runtime_dir(FOLLOWED)).ok() != Some(fingerprint(paths))
+}
+
+fn remember(paths: &Paths, fingerprint: &str) {
+    let path = paths.runtime_dir(FOLLOWED);
+    if let Err(error) = fs::write(&path, fingerprint) {
+        // Then the next look finds a difference and follows once more.
+        log::debug!("failed to write {}: {error}", path.display());
+    }
+}
+
 /// What changes whenever somebody changes the configuration: name, file, size and time of each file.
-fn fingerprint(paths: &Paths) -> Vec<(PathBuf, u64, u64, i64, i64)> {
+fn fingerprint(paths: &Paths) -> String {
     let drop_ins = paths.drop_ins();
     let entries = drop_ins.iter().filter_map(|directory| fs::read_dir(directory).ok()).flatten();
     let files = entries.filter_map(|entry| Some(entry.ok()?.path())).chain([paths.settings()]);
-    let mut all: Vec<_> = files
+    let mut lines: Vec<String> = files
         .map(|path| match fs::metadata(&path) {
-            Ok(meta) => (path, meta.ino(), meta.len(), meta.mtime(), meta.mtime_nsec()),
-            Err(_) => (path, 0, 0, 0, 0),
+            Ok(meta) => {
+                let (inode, size, changed, nanoseconds) =
+                    (meta.ino(), meta.len(), meta.ctime(), meta.ctime_nsec());
+                format!("{inode} {size} {changed}.{nanoseconds:09} {}\n", path.display())
+            }
+            Err(_) => format!("{}\n", path.display()),
         })
         .collect();
-    all.sort();
-    all
+    lines.sort();
+    lines.concat()
 }

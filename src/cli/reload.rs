@@ -20,6 +20,9 @@ pub struct Reload {
     /// Print what would change, and change nothing
     #[arg(long = "dry-run")]
     rehearse: bool,
+    /// Do nothing if the configuration is the one that was followed last
+    #[arg(long, hide = true, conflicts_with = "rehearse")]
+    if_changed: bool,
 }
 
 impl Reload {
@@ -39,6 +42,9 @@ impl Reload {
         world.log(log, &[]);
         if !world.is_root("reload") {
             return Ok(Exit::Failed);
+        }
+        if self.if_changed && !reload::is_due(&world.paths) {
+            return Ok(Exit::Done);
         }
         let done = reload::reload(&world.paths, world.user)?;
         let nothing = done.leaves_nothing();
