@@ -2,7 +2,7 @@
 
 use super::exit::Exit;
 use super::run::slots;
-use super::world::World;
+use super::world::{self, World};
 use super::{out, say};
 use crate::config::Configuration;
 use crate::host::events;
@@ -64,7 +64,7 @@ impl Reload {
             slots: &slots,
             stop: &stop,
             clock: world.clock,
-            carrier: Carrier::Unit(world.account()?),
+            carrier: Carrier::Unit(world::account()?),
             log,
         };
         reload::recover(&host, &configuration)?;

@@ -174,8 +174,9 @@ fn rehearse(host: &Host<'_>, fileset: &Fileset, request: &Request) -> Result<Exi
         }
     };
     lines.extend(destroyed.iter().map(|snapshot| format!("would destroy {snapshot}")));
-    let text: String = lines.iter().map(|line| format!("{name}: {line}\n")).collect();
-    out::print(&text)?;
+    for line in &lines {
+        out::print(&format!("{name}: {line}\n"))?;
+    }
     Ok(exit)
 }
 

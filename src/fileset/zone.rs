@@ -1,6 +1,6 @@
 //! Time zones: the only module that does zone arithmetic, on data that somebody else read.
 //!
-//! The bytes are a compiled zoneinfo file (TZif, RFC 9636). Everything outside speaks `time` types; `jiff` stays here.
+//! The bytes are a compiled zoneinfo file (`TZif`, RFC 9636). Everything outside speaks `time` types; `jiff` stays here.
 
 use super::invalid::Invalid;
 use jiff::tz::{AmbiguousOffset, TimeZone};

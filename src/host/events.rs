@@ -1,4 +1,4 @@
-//! The events that have a MESSAGE_ID, by which the journal finds them and `journalctl -x` explains them.
+//! The events that have a `MESSAGE_ID`, by which the journal finds them and `journalctl -x` explains them.
 //!
 //! An id is never changed or used again: scripts filter by it. What an administrator should do is said in
 //! units/catalog/planb.catalog, which has an entry for each of these.

@@ -18,7 +18,9 @@ use time::macros::format_description;
 
 /// Says what the history has to say. None of it stops a backup.
 pub fn say(fileset: &Fileset, notices: &[Notice]) {
-    notices.iter().for_each(|notice| say_of(&fileset.name, notice));
+    for notice in notices {
+        say_of(&fileset.name, notice);
+    }
 }
 
 /// Says one thing that the history has to say of a fileset.

@@ -8,7 +8,7 @@ mod told;
 mod unit;
 
 pub(super) use here::{Scratch, tell};
-pub use inside::{Failed, carry as carry_inside};
+pub use inside::carry as carry_inside;
 pub use unit::{end, signal};
 
 use super::Event;
