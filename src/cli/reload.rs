@@ -47,7 +47,7 @@ impl Reload {
             return Ok(Exit::Done);
         }
         let done = reload::reload(&world.paths, world.user)?;
-        let nothing = done.leaves_nothing();
+        let nothing = done.leaves_nothing(&world.paths);
         let Done { configuration, plan } = done;
         out::print(&shown(&plan))?;
         if !plan.is_empty() {

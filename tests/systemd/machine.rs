@@ -33,6 +33,7 @@ sudo = false
 /// Runs on the machine after it has started.
 const PREPARE: &str = r#"
 set -eu
+journalctl --update-catalog
 mkdir -p /srv/backups /srv/source/sub /root/.ssh
 echo one >/srv/source/one
 echo two >/srv/source/sub/two
