@@ -122,7 +122,6 @@ fn look(paths: &Paths, configuration: &Configuration) -> Result<Plan, Error> {
     let loaded = timers().map_err(|source| Error::Look { source })?;
     let seen = Seen {
         active: active(&loaded),
-        loaded: loaded.into_iter().map(|(name, _)| name).collect(),
         generated: kept::generated(&kept::generator_directory()),
         kept: Kept::new(paths).names(),
     };

@@ -59,7 +59,9 @@ pub fn run(world: &World, filesets: &[&Fileset], wish: &Wish) -> Result<Exit> {
     }
     let units: Vec<&str> = runs.iter().map(|run| run.unit.as_str()).collect();
     if let Err(error) = systemd::start(&units) {
-        runs.iter().for_each(|run| asked::withdraw(&world.paths, &run.fileset.name));
+        for run in &runs {
+            asked::withdraw(&world.paths, &run.fileset.name);
+        }
         return Err(error.into());
     }
     if !wish.follow {
@@ -149,7 +151,9 @@ fn follow(world: &World, runs: &mut [Run<'_>], begun: OffsetDateTime, stop: &Sto
                 let record = run.record(world, begun);
                 // A unit that is over and shows no sign of a run may not have begun yet.
                 if record.is_some() || run.id.is_some() || started.elapsed() > START {
-                    run.meter.take().map(Meter::finish);
+                    if let Some(meter) = run.meter.take() {
+                        meter.finish();
+                    }
                     ended.push(run.came_to(world, record.as_ref(), &shown));
                 }
             } else if let (Some(meter), Some(live)) =

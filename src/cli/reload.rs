@@ -64,7 +64,7 @@ impl Reload {
             slots: &slots,
             stop: &stop,
             clock: world.clock,
-            carrier: Carrier::Unit(world.account()?),
+            carrier: Carrier::Unit(World::account()?),
             log,
         };
         reload::recover(&host, &configuration)?;

@@ -41,7 +41,7 @@ impl Stop {
             match ended.and_then(|last| last.run.result) {
                 // It came to its end in the very moment.
                 Some(outcome) if outcome != Outcome::Interrupted => {
-                    say(format_args!("planb: {name}: {outcome}"))
+                    say(format_args!("planb: {name}: {outcome}"));
                 }
                 _ => say(format_args!("planb: {name} is stopped")),
             }

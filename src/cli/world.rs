@@ -76,7 +76,7 @@ impl World {
     }
 
     /// The user that transfers and hooks run as.
-    pub fn account(&self) -> Result<Account> {
+    pub fn account() -> Result<Account> {
         Account::of(hooks::USER)
             .context("failed to look for the user planb")?
             .context("there is no user planb: install the package, or call systemd-sysusers")
@@ -84,14 +84,14 @@ impl World {
 
     /// `$SERVICE_RESULT`, `$EXIT_CODE` and `$EXIT_STATUS`: how the main process of our unit ended.
     #[expect(clippy::disallowed_methods, reason = "cli/ reads the environment")]
-    pub fn main_process_end(&self) -> End {
+    pub fn main_process_end() -> End {
         let read = |name| std::env::var(name).unwrap_or_default();
         End { result: read("SERVICE_RESULT"), code: read("EXIT_CODE"), status: read("EXIT_STATUS") }
     }
 
     /// `$RUNTIME_DIRECTORY`: the directory of our unit's own below /run.
     #[expect(clippy::disallowed_methods, reason = "cli/ reads the environment")]
-    pub fn runtime_directory(&self) -> Option<PathBuf> {
+    pub fn runtime_directory() -> Option<PathBuf> {
         std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from)
     }
 

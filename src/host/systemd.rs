@@ -38,7 +38,7 @@ fn said(stderr: &str) -> String {
     if first.is_empty() { String::new() } else { format!(": {first}") }
 }
 
-/// Whether systemd is what runs this machine, sd_booted(3).
+/// Whether systemd is what runs this machine, `sd_booted(3)`.
 pub fn is_running() -> bool {
     Path::new("/run/systemd/system").is_dir()
 }
@@ -78,7 +78,7 @@ pub fn stop<S: AsRef<str>>(units: &[S]) -> Result<(), Error> {
         let done = bounded(command)?;
         // 5: "program not installed"; systemctl(1) says it of a unit that is not loaded.
         if !matches!(done.ending, Ending::Exited(0 | 5)) {
-            return Err(failed("systemctl stop", done));
+            return Err(failed("systemctl stop", &done));
         }
     }
     Ok(())
@@ -93,7 +93,7 @@ fn each<S: AsRef<str>>(verb: &[&str], units: &[S]) -> Result<(), Error> {
     let call = |units: &[S]| {
         let command = systemctl(verb)?.args(units.iter().map(AsRef::as_ref));
         let done = bounded(command)?;
-        if done.ending.is_clean() { Ok(()) } else { Err(failed(&format!("systemctl {}", verb[0]), done)) }
+        if done.ending.is_clean() { Ok(()) } else { Err(failed(&format!("systemctl {}", verb[0]), &done)) }
     };
     if units.is_empty() && verb.contains(&"--") {
         return Ok(());
@@ -121,7 +121,7 @@ pub fn show_all<S: AsRef<str>>(
         let command = systemctl(&["show", &property, "--"])?.args(units.iter().map(AsRef::as_ref));
         let done = bounded(command)?;
         if !done.ending.is_clean() {
-            return Err(failed("systemctl show", done));
+            return Err(failed("systemctl show", &done));
         }
         all.extend(blocks(&String::from_utf8_lossy(&done.stdout)));
     }
@@ -148,7 +148,7 @@ pub fn list(pattern: &str) -> Result<Vec<(String, String)>, Error> {
     // Ten thousand lines of some hundred bytes.
     let done = command.capture(Limits { stop: &limits.0, deadline: Some(limits.1) }, 64 << 20)?;
     if !done.ending.is_clean() {
-        return Err(failed("systemctl list-units", done));
+        return Err(failed("systemctl list-units", &done));
     }
     let text = String::from_utf8_lossy(&done.stdout);
     let unit = |line: &str| {
@@ -173,7 +173,7 @@ pub fn timer(service: &str, at: OffsetDateTime) -> Result<(), Error> {
         .arg(format!("--on-calendar={moment}"))
         .arg(format!("--unit={service}"));
     let done = bounded(command)?;
-    if done.ending.is_clean() { Ok(()) } else { Err(failed("systemd-run", done)) }
+    if done.ending.is_clean() { Ok(()) } else { Err(failed("systemd-run", &done)) }
 }
 
 fn systemctl(args: &[&str]) -> Result<Program, Error> {
@@ -190,7 +190,7 @@ fn bound() -> Result<(Stop, Instant), Error> {
     Ok((Stop::new()?, Instant::now() + PATIENCE))
 }
 
-fn failed(command: &str, done: Captured) -> Error {
+fn failed(command: &str, done: &Captured) -> Error {
     let stderr = String::from_utf8_lossy(&done.stderr).trim().to_owned();
     Error::Failed { command: command.to_owned(), ending: done.ending, stderr }
 }

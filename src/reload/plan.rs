@@ -8,9 +8,7 @@ use std::path::PathBuf;
 /// What systemd has, by the filesets' names.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// Timers that systemd knows.
-    pub loaded: BTreeSet<String>,
-    /// Those of them that are active.
+    /// Timers that are active.
     pub active: BTreeSet<String>,
     /// What the generator wrote when systemd last looked.
     pub generated: BTreeMap<PathBuf, Content>,
@@ -150,7 +148,6 @@ mod tests {
             let plan = Plan::new(&configuration, &files, &self.seen);
             self.seen.active.retain(|name| !plan.stop.contains(name));
             self.seen.active.extend(plan.start.iter().cloned());
-            self.seen.loaded = self.seen.active.clone();
             self.seen.generated = files;
             self.seen.kept = plan.keep.clone();
             plan

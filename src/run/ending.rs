@@ -16,7 +16,9 @@ use std::error::Error;
 
 /// Says what the history has to say. None of it stops a backup.
 pub fn say(fileset: &Fileset, notices: &[Notice]) {
-    notices.iter().for_each(|notice| say_of(&fileset.name, notice));
+    for notice in notices {
+        say_of(&fileset.name, notice);
+    }
 }
 
 /// Says one thing that the history has to say of a fileset.

@@ -1,7 +1,7 @@
 //! What the journal gets of a run: events with fields, so that they are found without reading. Elsewhere they are lines.
 
 use super::carry::Carrier;
-use crate::fileset::name::{Group, Name};
+use crate::fileset::name::Group;
 use crate::fileset::quantity::{Size, Span};
 use crate::fileset::record::{Outcome, Record};
 use crate::host::events;
@@ -28,11 +28,6 @@ pub fn event(
         fields.extend(run.group.as_ref().map(|group: &Group| ("PLANB_GROUP", group.as_str())));
     }
     log(level, &fields, text);
-}
-
-/// Logs an event of a fileset that is of no run of this process.
-pub fn of(name: &Name, level: Level, id: &str, text: Arguments<'_>) {
-    log(level, &[("MESSAGE_ID", id), ("PLANB_FILESET", name.as_str())], text);
 }
 
 fn log(level: Level, fields: &[(&str, &str)], text: Arguments<'_>) {

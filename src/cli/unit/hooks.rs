@@ -18,7 +18,7 @@ pub struct Hooks {
 impl Hooks {
     pub fn run(self, world: &World) -> Result<Exit> {
         let name = &self.fileset;
-        let Some(directory) = world.runtime_directory() else { return self.again(world) };
+        let Some(directory) = World::runtime_directory() else { return self.again(world) };
         let heard = directory.join("heard");
         let mut logging = false;
         // Another run may end while the hooks of one are running, and systemd starts us once for both.

@@ -29,11 +29,11 @@ impl Settle {
             slots: &slots,
             stop: &stop,
             clock: world.clock,
-            carrier: Carrier::Unit(world.account()?),
+            carrier: Carrier::Unit(World::account()?),
             log: configuration.settings.log,
         };
         let fileset = configuration.fileset(self.fileset.as_str());
-        settle::settle(&host, &self.fileset, fileset, &id, &world.main_process_end());
+        settle::settle(&host, &self.fileset, fileset, &id, &World::main_process_end());
         Ok(Exit::Done)
     }
 }

@@ -7,7 +7,7 @@ pub mod job;
 mod told;
 mod unit;
 
-pub use inside::{Failed, carry as carry_inside};
+pub use inside::carry as carry_inside;
 pub use unit::{end, signal};
 
 use super::Event;

@@ -71,7 +71,7 @@ pub fn read_outcome(paths: &Paths, fileset: &Name, id: &str) -> io::Result<CameT
     }
     Ok(match told.came_to {
         CameTo::Nothing(failure) => CameTo::Nothing(Failure { reason: plain(&failure.reason), ..failure }),
-        done => done,
+        done @ CameTo::Done(_) => done,
     })
 }
 
