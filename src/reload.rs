@@ -50,13 +50,14 @@ pub struct Done {
 }
 
 impl Done {
-    /// Whether nothing is backed up by itself any more, although something is meant to be. On a machine that has no
-    /// filesets yet there is nothing to miss.
-    pub fn leaves_nothing(&self) -> bool {
+    /// Whether nothing is backed up by itself any more, although something is meant to be, or was. On a machine that has
+    /// no filesets yet there is nothing to miss.
+    pub fn leaves_nothing(&self, paths: &Paths) -> bool {
         let Self { configuration, plan } = self;
-        let meant =
+        let is_meant =
             !configuration.filesets.is_empty() || !configuration.invalid.is_empty() || !plan.stop.is_empty();
-        meant && plan.timers == 0
+        let ever_ran = || fs::read_dir(paths.last_runs()).is_ok_and(|mut runs| runs.next().is_some());
+        plan.timers == 0 && (is_meant || ever_ran())
     }
 }
 

@@ -3,6 +3,7 @@
 //! The machines are those of tests/lab. Time is moved by calendars a few seconds ahead; nothing waits but for a thing to
 //! be so, with a bound.
 #![expect(clippy::disallowed_methods, reason = "tests run programs and read their own environment")]
+#![expect(clippy::print_stderr, reason = "a test that cannot run says so")]
 
 #[path = "systemd/hostile.rs"]
 mod hostile;

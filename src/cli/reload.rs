@@ -2,7 +2,7 @@
 
 use super::exit::Exit;
 use super::run::slots;
-use super::world::{self, World};
+use super::world::World;
 use super::{out, say};
 use crate::config::Configuration;
 use crate::host::events;
@@ -47,7 +47,7 @@ impl Reload {
             return Ok(Exit::Done);
         }
         let done = reload::reload(&world.paths, world.user)?;
-        let nothing = done.leaves_nothing();
+        let nothing = done.leaves_nothing(&world.paths);
         let Done { configuration, plan } = done;
         out::print(&shown(&plan))?;
         if !plan.is_empty() {
@@ -64,7 +64,7 @@ impl Reload {
             slots: &slots,
             stop: &stop,
             clock: world.clock,
-            carrier: Carrier::Unit(world::account()?),
+            carrier: Carrier::Unit(World::account()?),
             log,
         };
         reload::recover(&host, &configuration)?;

@@ -75,6 +75,26 @@ impl World {
         self.user.is_root()
     }
 
+    /// The user that transfers and hooks run as.
+    pub fn account() -> Result<Account> {
+        Account::of(hooks::USER)
+            .context("failed to look for the user planb")?
+            .context("there is no user planb: install the package, or call systemd-sysusers")
+    }
+
+    /// `$SERVICE_RESULT`, `$EXIT_CODE` and `$EXIT_STATUS`: how the main process of our unit ended.
+    #[expect(clippy::disallowed_methods, reason = "cli/ reads the environment")]
+    pub fn main_process_end() -> End {
+        let read = |name| std::env::var(name).unwrap_or_default();
+        End { result: read("SERVICE_RESULT"), code: read("EXIT_CODE"), status: read("EXIT_STATUS") }
+    }
+
+    /// `$RUNTIME_DIRECTORY`: the directory of our unit's own below /run.
+    #[expect(clippy::disallowed_methods, reason = "cli/ reads the environment")]
+    pub fn runtime_directory() -> Option<PathBuf> {
+        std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from)
+    }
+
     /// The id of a run: the unit's where it is the only run of this process, else a fresh one.
     pub fn run_id(&self, only: bool) -> Result<String> {
         match &self.invocation {
@@ -117,24 +137,4 @@ pub fn one<'c>(configuration: &'c Configuration, name: &String) -> Result<&'c Fi
 /// The wish to stop, as SIGINT, SIGTERM and SIGHUP tell it.
 pub fn stop() -> Result<Stop> {
     Stop::on_signals().context("failed to listen for signals")
-}
-
-/// The user that transfers and hooks run as.
-pub fn account() -> Result<Account> {
-    Account::of(hooks::USER)
-        .context("failed to look for the user planb")?
-        .context("there is no user planb: install the package, or call systemd-sysusers")
-}
-
-/// `$SERVICE_RESULT`, `$EXIT_CODE` and `$EXIT_STATUS`: how the main process of our unit ended.
-#[expect(clippy::disallowed_methods, reason = "cli/ reads the environment")]
-pub fn main_process_end() -> End {
-    let read = |name| std::env::var(name).unwrap_or_default();
-    End { result: read("SERVICE_RESULT"), code: read("EXIT_CODE"), status: read("EXIT_STATUS") }
-}
-
-/// `$RUNTIME_DIRECTORY`: the directory of our unit's own below /run.
-#[expect(clippy::disallowed_methods, reason = "cli/ reads the environment")]
-pub fn runtime_directory() -> Option<PathBuf> {
-    std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from)
 }

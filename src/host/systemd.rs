@@ -38,7 +38,7 @@ fn said(stderr: &str) -> String {
     if first.is_empty() { String::new() } else { format!(": {first}") }
 }
 
-/// Whether systemd is what runs this machine, ``sd_booted(3)``.
+/// Whether systemd is what runs this machine, `sd_booted(3)`.
 pub fn is_running() -> bool {
     Path::new("/run/systemd/system").is_dir()
 }

@@ -1,6 +1,6 @@
 //! A machine of the lab with PlanB on it, and a source: its own sshd, which lets PlanB's key in as root.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::{env, fs};
 
@@ -33,6 +33,7 @@ sudo = false
 /// Runs on the machine after it has started.
 const PREPARE: &str = r#"
 set -eu
+journalctl --update-catalog
 mkdir -p /srv/backups /srv/source/sub /root/.ssh
 echo one >/srv/source/one
 echo two >/srv/source/sub/two
@@ -72,7 +73,7 @@ pub fn machine(test: &str, release: &str) -> Option<Machine> {
 #[expect(clippy::print_stdout, reason = "who runs the tests is told")]
 fn skip(why: &str) {
     assert_ne!(env::var("CI").as_deref(), Ok("true"), "in CI every test must run: {why}");
-    println!("skipped: {why}");
+    eprintln!("skipped: {why}");
     if let Ok(file) = env::var("PLANB_TEST_SKIPS") {
         use std::io::Write;
         let mut file =
@@ -83,33 +84,23 @@ fn skip(why: &str) {
 
 /// What `make install` installs.
 fn install() -> tempfile::TempDir {
-    let tree = tempfile::tempdir().expect("a directory");
-    let checkout = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let copy = |from: &Path, to: &str, mode: &str| {
-        let to = tree.path().join(to);
-        let status =
-            Command::new("install").args(["-D", "-m", mode]).arg(from).arg(&to).status().expect("install");
-        assert!(status.success(), "{}", to.display());
-    };
-    copy(Path::new(env!("CARGO_BIN_EXE_planb")), "usr/bin/planb", "0755");
-    let units = checkout.join("units");
-    for (from, to) in [
-        ("", "usr/lib/systemd/system"),
-        ("sysusers.d", "usr/lib/sysusers.d"),
-        ("tmpfiles.d", "usr/lib/tmpfiles.d"),
-        ("catalog", "usr/lib/systemd/catalog"),
-    ] {
-        for entry in fs::read_dir(units.join(from)).expect("units") {
-            let path: PathBuf = entry.expect("an entry").path();
-            if path.is_file() {
-                let name = path.file_name().and_then(|name| name.to_str()).expect("utf-8");
-                copy(&path, &format!("{to}/{name}"), "0644");
-            }
-        }
+    let directory = tempfile::tempdir().expect("a directory");
+    let planb = env!("CARGO_BIN_EXE_planb");
+    let target = directory.path().join("target");
+    fs::create_dir_all(target.join("completions")).expect("a directory");
+    for (shell, file) in [("bash", "planb"), ("zsh", "_planb"), ("fish", "planb.fish")] {
+        let script = Command::new(planb).args(["completions", shell]).output().expect("planb").stdout;
+        fs::write(target.join("completions").join(file), script).expect("written");
     }
-    let generators = tree.path().join("usr/lib/systemd/system-generators");
-    fs::create_dir_all(&generators).expect("a directory");
-    std::os::unix::fs::symlink("../../../bin/planb", generators.join("planb-generator")).expect("a link");
+    let tree = tempfile::tempdir().expect("a directory");
+    let made = Command::new("make")
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["install", "PREFIX=/usr", "SYSCONFDIR=/etc", &format!("PLANB={planb}")])
+        .arg(format!("TARGET={}", target.display()))
+        .arg(format!("DESTDIR={}", tree.path().display()))
+        .output()
+        .expect("make");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     tree
 }
 

@@ -2,7 +2,7 @@
 
 use crate::cli::exit::Exit;
 use crate::cli::say;
-use crate::cli::world::{self, World};
+use crate::cli::world::World;
 use crate::fileset::name::Name;
 use crate::history::{Last, last};
 use crate::run::{announce, ending};
@@ -18,7 +18,7 @@ pub struct Hooks {
 impl Hooks {
     pub fn run(self, world: &World) -> Result<Exit> {
         let name = &self.fileset;
-        let Some(directory) = world::runtime_directory() else { return self.again(world) };
+        let Some(directory) = World::runtime_directory() else { return self.again(world) };
         let heard = directory.join("heard");
         let mut logging = false;
         // Another run may end while the hooks of one are running, and systemd starts us once for both.

@@ -53,7 +53,7 @@ pub fn run(world: &World, name: &str) -> Result<Exit> {
         slots: &slots,
         stop: &stop,
         clock: world.clock,
-        carrier: Carrier::Unit(world::account()?),
+        carrier: Carrier::Unit(World::account()?),
         log: configuration.settings.log,
     };
     // Whatever comes of this run, the attempt that was planned is made by it.
@@ -124,7 +124,7 @@ fn invalid(
     for notice in begun.notices.iter().chain(&ended.notices) {
         ending::say_of(name, notice);
     }
-    told(Carrier::Unit(world::account()?), &record);
+    told(Carrier::Unit(World::account()?), &record);
     Ok(Exit::Usage)
 }
 

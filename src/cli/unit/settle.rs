@@ -2,7 +2,7 @@
 
 use crate::cli::exit::Exit;
 use crate::cli::run::slots;
-use crate::cli::world::{self, World};
+use crate::cli::world::World;
 use crate::config;
 use crate::fileset::name::Name;
 use crate::host::signals::Stop;
@@ -29,11 +29,11 @@ impl Settle {
             slots: &slots,
             stop: &stop,
             clock: world.clock,
-            carrier: Carrier::Unit(world::account()?),
+            carrier: Carrier::Unit(World::account()?),
             log: configuration.settings.log,
         };
         let fileset = configuration.fileset(self.fileset.as_str());
-        settle::settle(&host, &self.fileset, fileset, &id, &world::main_process_end());
+        settle::settle(&host, &self.fileset, fileset, &id, &World::main_process_end());
         Ok(Exit::Done)
     }
 }
