@@ -70,7 +70,6 @@ pub fn machine(test: &str, release: &str) -> Option<Machine> {
     Some(machine)
 }
 
-#[expect(clippy::print_stdout, reason = "who runs the tests is told")]
 fn skip(why: &str) {
     assert_ne!(env::var("CI").as_deref(), Ok("true"), "in CI every test must run: {why}");
     eprintln!("skipped: {why}");
