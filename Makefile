@@ -16,8 +16,8 @@ export CARGO TARGET TOOLS
 BUILD_PACKAGES := gcc libc6-dev
 RUN_PACKAGES   := rsync openssh-client
 DEMO_PACKAGES  := $(BUILD_PACKAGES) $(RUN_PACKAGES) openssh-server
-CHECK_PACKAGES := $(DEMO_PACKAGES) acl attr curl e2fsprogs mandoc rsnapshot shellcheck sqlite3 systemd tzdata \
-                  util-linux zabbix-agent
+CHECK_PACKAGES := $(DEMO_PACKAGES) acl attr curl e2fsprogs mandoc mmdebstrap procps rsnapshot shellcheck sqlite3 \
+                  systemd systemd-container tzdata util-linux zabbix-agent
 
 BINDIR  = $(DESTDIR)$(PREFIX)/bin
 MANDIR  = $(DESTDIR)$(PREFIX)/share/man
@@ -27,8 +27,15 @@ BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR  = $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions
 FISHDIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 ETCDIR  = $(DESTDIR)$(SYSCONFDIR)/planb
+LIBDIR  = $(DESTDIR)$(PREFIX)/lib
+UNITDIR = $(LIBDIR)/systemd/system
+GENDIR  = $(LIBDIR)/systemd/system-generators
 
-.PHONY: all help build completions deps check demo bench install uninstall clean
+UNITS   := $(wildcard units/*.service units/*.timer units/*.path units/*.slice)
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+DEB     = $(TARGET)/planb_$(VERSION)_$(shell dpkg --print-architecture).deb
+
+.PHONY: all help build completions deps check demo bench install uninstall deb clean
 
 all: build completions ## build everything that `make install` installs (the default)
 
@@ -73,12 +80,26 @@ install: ## install below DESTDIR and PREFIX (default /usr)
 	install -D -m 0644 -t $(DOCDIR) README.md CHANGELOG.md
 	install -D -m 0644 -t $(DOCDIR)/examples conf.d/*
 	install -d -m 0755 $(ETCDIR)/conf.d $(ETCDIR)/post-backup.d
+	install -D -m 0644 -t $(UNITDIR) $(UNITS)
+	sed -i 's,/usr/bin/planb,$(PREFIX)/bin/planb,' $(addprefix $(UNITDIR)/,$(notdir $(wildcard units/*.service)))
+	install -D -m 0644 -t $(LIBDIR)/sysusers.d units/sysusers.d/planb.conf
+	install -D -m 0644 -t $(LIBDIR)/tmpfiles.d units/tmpfiles.d/planb.conf
+	install -D -m 0644 -t $(LIBDIR)/systemd/catalog units/catalog/planb.catalog
+	install -d -m 0755 $(GENDIR)
+	ln -sf ../../../bin/planb $(GENDIR)/planb-generator
 
 uninstall: ## remove what install installed; configuration and backups stay
 	rm -f $(BINDIR)/planb $(MANDIR)/man5/planb.toml.5 $(MANDIR)/man7/planb-hooks.7 $(MANDIR)/man8/planb.8
 	rm -f $(BASHDIR)/planb $(ZSHDIR)/_planb $(FISHDIR)/planb.fish
 	rm -rf $(DESTDIR)$(PREFIX)/share/planb $(DOCDIR)
+	rm -f $(GENDIR)/planb-generator $(addprefix $(UNITDIR)/,$(notdir $(UNITS)))
+	rm -f $(LIBDIR)/sysusers.d/planb.conf $(LIBDIR)/tmpfiles.d/planb.conf $(LIBDIR)/systemd/catalog/planb.catalog
 	-rmdir --ignore-fail-on-non-empty $(ETCDIR)/conf.d $(ETCDIR)/post-backup.d $(ETCDIR)
+
+deb: all ## build a Debian package, target/planb_VERSION_ARCHITECTURE.deb
+	rm -rf $(TARGET)/deb
+	$(MAKE) --no-print-directory install DESTDIR=$(TARGET)/deb PREFIX=/usr SYSCONFDIR=/etc
+	debian/build $(TARGET)/deb $(DEB) $(VERSION) $(PLANB)
 
 clean: ## remove everything that was built
 	$(CARGO) clean

@@ -11,26 +11,25 @@ mod write;
 pub use write::write;
 
 use crate::config::{Configuration, Fileset};
+use crate::fileset::quantity::Span;
 use crate::fileset::schedule::ShiftedHours;
-use crate::fileset::zone::Zone;
+use crate::host::paths::LOCAL_SOURCE;
 use crate::storage;
 use crate::transport::Transport;
 use crate::transport::rsync::settings::Source;
-use escape::{quoted, quoted_with_options, specifiers};
-use std::collections::{BTreeMap, HashMap};
+use escape::{quoted, specifiers};
+use std::collections::HashMap;
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
-
-/// Where a transfer finds the files of a source that is a path of this machine.
-///
-/// Not at their own place, where its sandbox has other things: an empty /home instead of the one to back up.
-pub const LOCAL_SOURCE: &str = "/run/planb/source";
+use std::path::Path;
 
 /// What every timer of ours is an instance of.
-const TIMER: &str = "/usr/lib/systemd/system/planb@.timer";
+pub const TIMER: &str = "/usr/lib/systemd/system/planb@.timer";
 
 /// How long a transfer's unit may live past the fileset's `timeout`, by which the transfer ends itself.
 const TRANSFER_GRACE: u64 = 5 * 60;
+
+/// Runs of filesets with no longer `timeout` than this are bounded by planb@.service itself.
+const USUAL_TIMEOUT: Span = Span::from_secs(24 * 3600);
 
 /// How long a run may take beside the transfer: a day for a slot, and half of one to open, snapshot and prune.
 const RUN_GRACE: u64 = 36 * 3600;
@@ -43,30 +42,30 @@ pub enum Content {
     Link(&'static str),
 }
 
-/// All files, by their path below the generator's directory. Filesets that are invalid or disabled have none.
-pub fn files(configuration: &Configuration) -> BTreeMap<PathBuf, Content> {
-    let mut files = BTreeMap::new();
-    let mut add = |path: String, text: String| {
-        files.insert(PathBuf::from(path), Content::Text(text));
-    };
+/// All files, each with its path below the generator's directory. Filesets that are invalid or disabled have none.
+///
+/// Of each fileset the link that makes its timer start comes last, for [`write`](write()) to keep it so.
+pub fn files(configuration: &Configuration) -> Vec<(String, Content)> {
+    let mut files = Vec::new();
     let storages: Vec<&Path> = configuration.settings.storages.values().map(root).collect();
     if !storages.is_empty() {
         // It sorts before those of the filesets, whose datasets are shown again below what is hidden here.
-        add("planb-transfer@.service.d/40-planb-storages.conf".into(), hidden(&storages));
+        let path = "planb-transfer@.service.d/40-planb-storages.conf".to_owned();
+        files.push((path, Content::Text(hidden(&storages))));
     }
     let mut zones = HashMap::new();
-    let enabled: Vec<&Fileset> = configuration.filesets.iter().filter(|fileset| fileset.enabled).collect();
-    for fileset in &enabled {
+    for fileset in configuration.filesets.iter().filter(|fileset| fileset.enabled) {
         let name = &fileset.name;
         let zone = &fileset.timezone;
         let shifted = *zones.entry(zone.name()).or_insert_with(|| ShiftedHours::of(zone));
-        add(format!("planb@{name}.timer.d/50-planb.conf"), timer(fileset, shifted));
-        add(format!("planb@{name}.service.d/50-planb.conf"), run(fileset, zone));
-        add(format!("planb-transfer@{name}.service.d/50-planb.conf"), transfer(fileset));
-    }
-    for fileset in &enabled {
-        let link = format!("timers.target.wants/planb@{}.timer", fileset.name);
-        files.insert(link.into(), Content::Link(TIMER));
+        let mut add =
+            |unit: String, text| files.push((format!("{unit}.d/50-planb.conf"), Content::Text(text)));
+        add(format!("planb@{name}.timer"), timer(fileset, shifted));
+        add(format!("planb-transfer@{name}.service"), transfer(fileset));
+        if fileset.timeout > USUAL_TIMEOUT {
+            add(format!("planb@{name}.service"), run(fileset));
+        }
+        files.push((format!("timers.target.wants/planb@{name}.timer"), Content::Link(TIMER)));
     }
     files
 }
@@ -94,12 +93,11 @@ OnCalendar=
     )
 }
 
-fn run(fileset: &Fileset, zone: &Zone) -> String {
+fn run(fileset: &Fileset) -> String {
     let limit = fileset.timeout.secs().saturating_add(RUN_GRACE);
     format!(
         "\
 [Service]
-Environment=TZ={zone}
 RuntimeMaxSec={limit}s
 "
     )
@@ -108,6 +106,7 @@ RuntimeMaxSec={limit}s
 fn transfer(fileset: &Fileset) -> String {
     let limit = fileset.timeout.secs().saturating_add(TRANSFER_GRACE);
     let dataset = quoted(&root(&fileset.storage.settings).join(&fileset.dataset).to_string_lossy());
+    let zone = &fileset.timezone;
     let Transport::Rsync(settings) = &fileset.transport;
     let mut own = String::new();
     let file = match &settings.source {
@@ -137,7 +136,8 @@ RestrictAddressFamilies=AF_UNIX
     format!(
         "\
 [Service]
-RuntimeMaxSec={limit}s
+Environment=TZ={zone}
+TimeoutStartSec={limit}s
 BindPaths={dataset}
 NoExecPaths={dataset}
 {own}"
@@ -148,7 +148,8 @@ NoExecPaths={dataset}
 fn hidden(storages: &[&Path]) -> String {
     let mut text = "[Service]\n".to_owned();
     for storage in storages {
-        line(&mut text, "TemporaryFileSystem", &quoted_with_options(&storage.to_string_lossy(), "ro"));
+        // A storage's path has no colon, which would have to be told from the one before the options.
+        line(&mut text, "TemporaryFileSystem", &quoted(&format!("{}:ro", storage.display())));
     }
     text
 }

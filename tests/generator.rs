@@ -112,7 +112,9 @@ fn configuration_becomes_exactly_these_files() {
         assert_eq!(output.stdout, b"", "{}", case.display());
 
         let mut found = contents(&given.path("normal"));
-        found.values_mut().for_each(|text| *text = text.replace(root, ""));
+        for text in found.values_mut() {
+            *text = text.replace(root, "");
+        }
         if std::env::var_os("UPDATE_EXPECT").is_some() {
             update(&case, &found, &said);
         }
@@ -152,13 +154,12 @@ fn a_second_call_changes_nothing_and_no_link_leads_out() {
     assert!(given.generate(&tree).status.success());
     assert_eq!(contents(&given.path("normal")), first);
 
-    for path in ["planb@on-disk.timer.d", "planb@on-disk.timer.d/50-planb.conf"] {
+    for (path, target) in [("planb@on-disk.timer.d", ""), ("planb@on-disk.timer.d/50-planb.conf", "file")] {
         let given = Given::new();
         let elsewhere = Given::new();
         let planted = given.path("normal").join(path);
         fs::create_dir_all(planted.parent().expect("a parent")).expect("a directory");
-        let target = elsewhere.path("normal").join(if path.ends_with(".d") { "" } else { "file" });
-        symlink(&target, &planted).expect("a link");
+        symlink(elsewhere.path("normal").join(target), &planted).expect("a link");
         let output = given.generate(&tree);
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         assert!(String::from_utf8_lossy(&output.stderr).contains("failed to write"), "{output:?}");

@@ -1,8 +1,9 @@
 //! `planb check`: is the configuration as it should be?
 
 use super::exit::Exit;
-use super::say;
+use super::{out, say};
 use crate::config::{self, Configuration, Diagnostic};
+use crate::fileset::quantity::counted;
 use crate::host::paths::Paths;
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -51,19 +52,17 @@ impl Check {
             };
             say(format_args!(
                 "planb: {}; invalid filesets: {invalid} of {checked}",
-                counted(errors, "error")
+                counted(errors as u64, "error")
             ));
         }
         if errors + unknown > 0 {
             return Ok(Exit::Usage);
         }
-        let mut out = std::io::stdout().lock();
         if let Some(fileset) = self.show.and_then(|name| configuration.fileset(&name)) {
-            let text = config::effective(paths, user, fileset);
-            out.write_all(text.unwrap_or_default().as_bytes())?;
+            out::print(&config::effective(paths, user, fileset).unwrap_or_default())?;
         } else {
             let valid = if checked == 1 { "valid" } else { "all valid" };
-            writeln!(out, "{}, {valid}", counted(checked, "fileset"))?;
+            out::print(&format!("{}, {valid}\n", counted(checked as u64, "fileset")))?;
         }
         Ok(Exit::Done)
     }
@@ -78,8 +77,4 @@ impl Check {
         let asked = self.filesets.iter().filter_map(|name| configuration.invalid(name));
         asked.flat_map(|invalid| &invalid.diagnostics).chain(host).collect()
     }
-}
-
-fn counted(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

@@ -12,7 +12,7 @@ use crate::history::json::Run;
 use crate::host::zoneinfo;
 use crate::report::table::{dash, minute, table};
 use anyhow::{Context, Result};
-use serde_json::json;
+use serde::Serialize;
 
 /// Show past runs, the newest first
 #[derive(Debug, clap::Args)]
@@ -25,6 +25,12 @@ pub struct History {
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+/// As `history --json` prints it.
+#[derive(Debug, Serialize)]
+struct Runs<'a> {
+    runs: Vec<Run<'a>>,
 }
 
 fn name(text: &str) -> Result<Name, String> {
@@ -41,7 +47,7 @@ impl History {
         notices.iter().for_each(notice);
         if self.json {
             let runs: Vec<Run<'_>> = runs.iter().map(Run::from).collect();
-            out::json(&json!({ "version": 1, "runs": runs }))?;
+            out::json(Runs { runs })?;
             return Ok(Exit::Done);
         }
         let zone = zoneinfo::local();

@@ -12,7 +12,7 @@ use crate::history::Notice;
 use crate::report::overview::{self, Entry, State};
 use crate::report::table::{age, dash, minute, plain, table};
 use anyhow::Result;
-use serde_json::json;
+use serde::Serialize;
 use std::fmt::Write;
 
 /// Show every fileset: state, age of the last success, duration, size, next run
@@ -41,6 +41,18 @@ pub struct Status {
     json: bool,
 }
 
+/// As `list --json` prints it.
+#[derive(Debug, Serialize)]
+struct Filesets<'a> {
+    filesets: &'a [Entry],
+}
+
+/// As `status --json` prints it.
+#[derive(Debug, Serialize)]
+struct One<'a> {
+    fileset: &'a Entry,
+}
+
 impl List {
     pub fn run(self, world: &World) -> Result<Exit> {
         let configuration = world.configuration();
@@ -49,11 +61,10 @@ impl List {
                 && self.tag.as_ref().is_none_or(|tag| entry.tags.contains(tag))
         });
         if self.json {
-            out::json(&json!({ "version": 1, "filesets": entries }))?;
+            out::json(Filesets { filesets: &entries })?;
         } else if self.zabbix {
-            out::json(
-                &json!({ "data": entries.iter().filter_map(|e| discovery(&configuration, e)).collect::<Vec<_>>() }),
-            )?;
+            let data = entries.iter().filter_map(|entry| Macros::of(&configuration, entry)).collect();
+            out::bare_json(&Discovery { data })?;
         } else {
             out::print(&shown(world, &configuration, &entries))?;
         }
@@ -72,7 +83,7 @@ impl Status {
         let entries = entries(world, &configuration, |entry| entry.name == self.fileset);
         let Some(entry) = entries.first() else { return Ok(Exit::Usage) };
         if self.json {
-            out::json(&json!({ "version": 1, "fileset": entry }))?;
+            out::json(One { fileset: entry })?;
         } else {
             out::print(&in_full(world, fileset, entry))?;
         }
@@ -112,7 +123,9 @@ fn shown(world: &World, configuration: &Configuration, entries: &[Entry]) -> Str
     let troubles: Vec<String> = entries
         .iter()
         .filter_map(|entry| {
-            let since = entry.first_failure.map(|at| format!(" (failing for {})", age(Some(at), now)));
+            let local =
+                |at| configuration.fileset(&entry.name).map_or(at, |fileset| fileset.timezone.show(at));
+            let since = entry.first_failure.map(|at| format!(" (failing since {})", minute(local(at))));
             let error = plain(entry.error.as_ref()?);
             Some(format!("{}{}: {error}\n", entry.name, since.unwrap_or_default()))
         })
@@ -174,18 +187,37 @@ fn schedule(fileset: &Fileset) -> String {
     }
 }
 
+/// What Zabbix discovers filesets by.
+#[derive(Debug, Serialize)]
+struct Discovery<'a> {
+    data: Vec<Macros<'a>>,
+}
+
 /// One fileset for Zabbix: the macros that its template uses.
-fn discovery(configuration: &Configuration, entry: &Entry) -> Option<serde_json::Value> {
-    let fileset = configuration.fileset(&entry.name)?;
-    // What a monitoring system may wait for: the period, the longest run seen, and time to try once more.
-    let longest = fileset.period().as_secs() + entry.average_duration_s.unwrap_or(0) * 2 + 3600;
-    fileset.enabled.then(|| {
-        json!({
-            "{#ID}": entry.name,
-            "{#NAME}": entry.name,
-            "{#ETA_MAX}": longest,
-            "{#PLANB}": entry.storage,
-            "{#GROUP}": entry.group.as_deref().unwrap_or_default(),
+#[derive(Debug, Serialize)]
+struct Macros<'a> {
+    #[serde(rename = "{#ID}")]
+    id: &'a str,
+    #[serde(rename = "{#NAME}")]
+    name: &'a str,
+    /// Seconds that a monitoring system may wait for: the period, the longest run seen, and time to try once more.
+    #[serde(rename = "{#ETA_MAX}")]
+    eta_max: u64,
+    #[serde(rename = "{#PLANB}")]
+    storage: Option<&'a str>,
+    #[serde(rename = "{#GROUP}")]
+    group: &'a str,
+}
+
+impl<'a> Macros<'a> {
+    fn of(configuration: &Configuration, entry: &'a Entry) -> Option<Self> {
+        let fileset = configuration.fileset(&entry.name)?;
+        fileset.enabled.then(|| Self {
+            id: &entry.name,
+            name: &entry.name,
+            eta_max: fileset.period().as_secs() + entry.average_duration_s.unwrap_or(0) * 2 + 3600,
+            storage: entry.storage.as_deref(),
+            group: entry.group.as_deref().unwrap_or_default(),
         })
-    })
+    }
 }

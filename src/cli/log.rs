@@ -13,12 +13,16 @@ pub enum Target {
     Syslog,
 }
 
-/// Sends all messages of this process to `target`, or to stderr where that one cannot be had.
-pub fn to(target: Target, level: LevelFilter) {
+/// Sends all messages of this process to `target`, or to stderr where that one cannot be had. The journal gets `fields`
+/// with each.
+pub fn to(target: Target, level: LevelFilter, fields: &[(&str, &str)]) {
     let connected = match target {
-        Target::Journal => systemd_journal_logger::JournalLog::new()
-            .map_err(|e| e.to_string())
-            .and_then(|journal| journal.install().map_err(|e| e.to_string())),
+        Target::Journal => {
+            systemd_journal_logger::JournalLog::new().map_err(|e| e.to_string()).and_then(|journal| {
+                let journal = journal.with_extra_fields(fields.iter().copied());
+                journal.with_syslog_identifier("planb".into()).install().map_err(|e| e.to_string())
+            })
+        }
         Target::Syslog => {
             syslog::init(syslog::Facility::LOG_DAEMON, level, Some("planb")).map_err(|e| e.to_string())
         }

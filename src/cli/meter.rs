@@ -5,12 +5,17 @@ use crate::fileset::name::Name;
 use crate::fileset::progress::Progress;
 use crate::fileset::quantity::{Size, Span};
 use crate::run::Event;
+use crate::run::live::{Live, Phase};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 /// Steps of the bar: progress is a share, not a count.
 const STEPS: u64 = 1000;
+
+const QUEUED: &str = "waiting for a slot";
+const LISTING: &str = "listing the source";
+const FINISHING: &str = "making the snapshot";
 
 /// The progress of one run, on stderr.
 pub struct Meter(Option<(ProgressBar, Instant)>);
@@ -33,8 +38,8 @@ impl Meter {
     pub fn show(&self, event: &Event<'_>) {
         let Some((bar, began)) = &self.0 else { return };
         match event {
-            Event::Queued => bar.set_message("waiting for a slot"),
-            Event::Transferring => bar.set_message("listing the source"),
+            Event::Queued { .. } => bar.set_message(QUEUED),
+            Event::Transferring { .. } => bar.set_message(LISTING),
             Event::Progress(progress) => {
                 if let Some(fraction) = progress.fraction {
                     #[expect(
@@ -47,7 +52,25 @@ impl Meter {
                 }
                 bar.set_message(words(progress, began.elapsed()));
             }
-            Event::Finishing => bar.set_message("making the snapshot"),
+            Event::Finishing | Event::NextMinute { .. } => bar.set_message(FINISHING),
+        }
+    }
+
+    /// Shows what a run in another process says of itself.
+    pub fn show_live(&self, live: &Live) {
+        let Some((bar, _)) = &self.0 else { return };
+        match (live.phase, &live.progress) {
+            (Phase::Queued, _) => bar.set_message(QUEUED),
+            (Phase::Transferring, None) => bar.set_message(LISTING),
+            (Phase::Transferring, Some(progress)) => self.show(&Event::Progress(progress)),
+            (Phase::Finishing, _) => bar.set_message(FINISHING),
+        }
+    }
+
+    /// Takes the bar away, of a run that goes on.
+    pub fn hide(&self) {
+        if let Some((bar, _)) = &self.0 {
+            bar.finish_and_clear();
         }
     }
 

@@ -4,19 +4,24 @@
 
 mod check;
 mod exit;
+mod follow;
 mod generator;
 mod history;
 mod list;
 mod log;
 mod meter;
 mod out;
+mod reload;
 mod retention;
 mod run;
 mod snapshots;
+mod stop;
+mod unit;
 mod world;
 
 use crate::host::clock::Clock;
 use crate::host::paths::Paths;
+use clap::builder::TypedValueParser;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use exit::Exit;
@@ -31,7 +36,7 @@ use world::World;
 #[command(name = "planb", version, disable_help_subcommand = true)]
 struct Planb {
     /// Put DIR in front of all of planb's own paths; needs no privilege
-    #[arg(long, value_name = "DIR", global = true)]
+    #[arg(long, value_name = "DIR", global = true, value_parser = clap::builder::PathBufValueParser::new().try_map(root))]
     root: Option<PathBuf>,
     /// Pretend that it is TIME (RFC 3339) when the command starts; only with --root
     #[arg(long, value_name = "TIME", global = true, hide = true, value_parser = moment, requires = "root")]
@@ -53,6 +58,18 @@ enum Command {
     Prune(snapshots::Prune),
     Retention(retention::Retention),
     History(history::History),
+    Stop(stop::Stop),
+    Reload(reload::Reload),
+    #[command(hide = true)]
+    Transfer(unit::Transfer),
+    #[command(hide = true)]
+    Settle(unit::Settle),
+    #[command(hide = true)]
+    Hooks(unit::Hooks),
+    #[command(hide = true)]
+    Retry(unit::Retry),
+    #[command(hide = true)]
+    Trash(unit::Trash),
     #[command(hide = true)]
     Generator(generator::Generator),
     /// Print the completions for a shell
@@ -60,6 +77,11 @@ enum Command {
     Completions {
         shell: Shell,
     },
+}
+
+/// A directory's absolute path; whether it is there is found out by whoever needs it.
+fn root(path: PathBuf) -> Result<PathBuf, std::io::Error> {
+    std::path::absolute(path)
 }
 
 fn moment(text: &str) -> Result<OffsetDateTime, time::error::Parse> {
@@ -85,9 +107,8 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> Exit {
 }
 
 fn start(planb: Planb) -> anyhow::Result<Exit> {
-    let root = planb.root.map(std::path::absolute).transpose()?;
     let clock = planb.now.map_or_else(Clock::system, Clock::showing);
-    let world = World::new(Paths::new(root), clock, planb.verbose);
+    let world = World::new(Paths::new(planb.root), clock, planb.verbose);
     match planb.command {
         Command::Check(check) => check.run(&world.paths),
         Command::List(list) => list.run(&world),
@@ -97,6 +118,13 @@ fn start(planb: Planb) -> anyhow::Result<Exit> {
         Command::Prune(prune) => prune.run(&world),
         Command::Retention(retention) => retention.run(),
         Command::History(history) => history.run(&world),
+        Command::Stop(stop) => stop.run(&world),
+        Command::Reload(reload) => reload.run(&world),
+        Command::Transfer(transfer) => transfer.run(&world),
+        Command::Settle(settle) => settle.run(&world),
+        Command::Hooks(hooks) => hooks.run(&world),
+        Command::Retry(retry) => retry.run(&world),
+        Command::Trash(trash) => trash.run(&world),
         Command::Generator(generator) => generator.run(&world.paths),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -1,6 +1,6 @@
 //! What goes to stdout: data, and nothing else.
 
-use serde_json::Value;
+use serde::Serialize;
 use std::io::{self, Write};
 
 /// Prints a piece of data. A reader that went away (`planb list | head`) is no error; a full disk is.
@@ -12,7 +12,22 @@ pub fn print(text: &str) -> io::Result<()> {
     }
 }
 
-/// Prints a JSON document that people can read as well.
-pub fn json(value: &Value) -> io::Result<()> {
-    print(&format!("{value:#}\n"))
+/// One version of what is printed for programs.
+#[derive(Debug, Serialize)]
+pub struct Document<T> {
+    version: u32,
+    #[serde(flatten)]
+    content: T,
+}
+
+/// Prints a JSON document that people can read as well: its version first, then the fields in the order of their types.
+pub fn json(content: impl Serialize) -> io::Result<()> {
+    bare_json(&Document { version: 1, content })
+}
+
+/// The same without a version, for a format that is somebody else's.
+pub fn bare_json(content: &impl Serialize) -> io::Result<()> {
+    let mut text = serde_json::to_string_pretty(content)?;
+    text.push('\n');
+    print(&text)
 }

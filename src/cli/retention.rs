@@ -6,7 +6,7 @@ use crate::fileset::invalid::Invalid;
 use crate::fileset::retention::{self, Reason, Verdict};
 use crate::host::zoneinfo;
 use anyhow::{Context, Result};
-use serde_json::json;
+use serde::Serialize;
 use std::fmt::Write;
 use std::io::Read;
 
@@ -22,6 +22,19 @@ pub struct Retention {
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+/// As `retention --json` prints it.
+#[derive(Debug, Serialize)]
+struct Lines<'a> {
+    snapshots: Vec<Line<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    name: &'a str,
+    verdict: &'static str,
+    keep: Vec<String>,
 }
 
 fn spec(text: &str) -> Result<retention::Retention, String> {
@@ -47,7 +60,7 @@ impl Retention {
         let text = String::from_utf8_lossy(&bytes);
         let judged = self.retain.what_if(&text, &zone);
         if self.json {
-            let snapshots: Vec<_> = judged
+            let snapshots = judged
                 .iter()
                 .map(|judged| {
                     let (verdict, keep): (_, &[Reason]) = match &judged.verdict {
@@ -56,10 +69,10 @@ impl Retention {
                         Verdict::Foreign => ("foreign", &[]),
                     };
                     let keep: Vec<String> = keep.iter().map(Reason::to_string).collect();
-                    json!({ "name": judged.name, "verdict": verdict, "keep": keep })
+                    Line { name: judged.name, verdict, keep }
                 })
                 .collect();
-            out::json(&json!({ "version": 1, "snapshots": snapshots }))?;
+            out::json(Lines { snapshots })?;
         } else {
             let mut lines = String::new();
             for judged in &judged {

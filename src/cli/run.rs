@@ -1,17 +1,21 @@
 //! `planb run`: back up now.
 
 use super::exit::Exit;
+use super::follow::{self, Wish};
 use super::meter::Meter;
-use super::say;
 use super::world::{self, World};
+use super::{out, say, unit};
 use crate::config::{Configuration, Fileset};
-use crate::fileset::quantity::{Size, Span};
+use crate::fileset::quantity::{Size, counted};
 use crate::fileset::record::{Outcome, Record};
 use crate::fileset::snapshot::Label;
 use crate::history::last;
+use crate::run::carry::Carrier;
 use crate::run::claim::Refused;
 use crate::run::many;
+use crate::run::rehearsal::{self, Rehearsed};
 use crate::run::slot::Slots;
+use crate::run::tell;
 use crate::run::{self, Answer, Host, Patience, Request};
 use anyhow::Result;
 use std::time::Duration;
@@ -34,7 +38,10 @@ pub struct Run {
     /// Run in this process, not as a unit of systemd
     #[arg(long)]
     direct: bool,
-    /// Do not wait for a free slot: exit with 4
+    /// Be the main process of the unit of that fileset
+    #[arg(long, hide = true, conflicts_with_all = ["all", "direct", "keep", "accept_shrink", "no_wait", "rehearse"])]
+    as_unit: bool,
+    /// Start the unit and do not follow it; with --direct: do not wait for a free slot, exit with 4
     #[arg(long)]
     no_wait: bool,
     /// Say what would be transferred, and change nothing
@@ -48,15 +55,36 @@ fn label(text: &str) -> Result<Label, String> {
 
 impl Run {
     pub fn run(self, world: &World) -> Result<Exit> {
+        if self.as_unit {
+            return unit::run(world, self.fileset.first().map_or("", String::as_str));
+        }
         let configuration = world.configuration();
-        let (chosen, mut exit) = self.chosen(&configuration);
+        let (chosen, exit) = self.chosen(&configuration);
+        // Who only looks starts nothing.
+        if self.direct || self.rehearse || !world.has_units() {
+            return self.direct(world, &configuration, chosen, exit);
+        }
+        let wish = Wish { keep: self.keep, accept_shrink: self.accept_shrink, follow: !self.no_wait };
+        Ok(exit.worse(follow::run(world, &longest_waiting_first(world, chosen), &wish)?))
+    }
+
+    fn direct(
+        &self,
+        world: &World,
+        configuration: &Configuration,
+        chosen: Vec<&Fileset>,
+        mut exit: Exit,
+    ) -> Result<Exit> {
         let stop = world::stop()?;
-        let slots = Slots::new(
-            world.paths.runtime(),
-            configuration.settings.slots.into(),
-            configuration.settings.slots_per_source.into(),
-        );
-        let host = Host { paths: &world.paths, slots: &slots, stop: &stop, clock: world.clock };
+        let slots = slots(world, configuration);
+        let host = Host {
+            paths: &world.paths,
+            slots: &slots,
+            stop: &stop,
+            clock: world.clock,
+            carrier: Carrier::Here,
+            log: configuration.settings.log,
+        };
         let only = chosen.len() == 1;
         let ended = many::run(longest_waiting_first(world, chosen), &slots, |fileset| {
             if stop.wished() { Ok(Exit::Failed) } else { self.one(world, &host, fileset, only) }
@@ -94,11 +122,14 @@ impl Run {
             accept_shrink: self.accept_shrink,
             patience: if self.no_wait { Patience::None } else { Patience::For(patience(fileset)) },
         };
+        if self.rehearse {
+            return rehearse(host, fileset, &request);
+        }
         let meter = Meter::new(&fileset.name);
         let answer = run::run(host, fileset, &request, |event| meter.show(&event));
         meter.finish();
         match answer {
-            Ok(Answer::Ran(record)) => Ok(told(&record)),
+            Ok(Answer::Ran(record)) => Ok(told(host.carrier, &record)),
             Ok(Answer::NoSlot) => {
                 say(format_args!("planb: {}: no free slot", fileset.name));
                 Ok(Exit::Busy)
@@ -107,13 +138,56 @@ impl Run {
                 say(format_args!("planb: {refused}"));
                 Ok(Exit::Busy)
             }
-            Err(refused @ Refused::Lock { .. }) => Err(refused.into()),
+            Err(refused @ (Refused::Transferring { .. } | Refused::Lock { .. })) => Err(refused.into()),
         }
     }
 }
 
+/// Prints what a run would do. Its exit code is what that run would come to.
+fn rehearse(host: &Host<'_>, fileset: &Fileset, request: &Request) -> Result<Exit> {
+    let name = &fileset.name;
+    let meter = Meter::new(name);
+    let rehearsed = rehearsal::rehearse(host, fileset, request, |event| meter.show(&event));
+    meter.finish();
+    let Rehearsed { transfer, against, refused, snapshot, destroyed } = match rehearsed {
+        Ok(rehearsed) => rehearsed,
+        Err((outcome, why)) => {
+            log::warn!("{name}: a run would come to: {outcome}: {why}");
+            return Ok(exit_of(outcome));
+        }
+    };
+    let (bytes, all) = (Size::from_bytes(transfer.bytes), Size::from_bytes(transfer.totals.bytes));
+    let (files, names) = (counted(transfer.files, "file"), counted(transfer.totals.files, "name"));
+    let mut lines = vec![format!("would transfer {files}, {bytes}; the source has {names}, {all}")];
+    if let Some(newest) = against {
+        let gone = counted(transfer.deleted, "name");
+        lines.push(format!("would leave out {gone} that {newest} has"));
+    }
+    let exit = match refused {
+        None => {
+            lines.push(format!("would make {snapshot}"));
+            Exit::Done
+        }
+        Some(why) => {
+            lines.push(format!("would make no snapshot: {why}"));
+            Exit::Failed
+        }
+    };
+    lines.extend(destroyed.iter().map(|snapshot| format!("would destroy {snapshot}")));
+    for line in &lines {
+        out::print(&format!("{name}: {line}\n"))?;
+    }
+    Ok(exit)
+}
+
+/// The host's slots.
+pub fn slots(world: &World, configuration: &Configuration) -> Slots {
+    let settings = &configuration.settings;
+    Slots::new(world.paths.runtime(), settings.slots.into(), settings.slots_per_source.into())
+}
+
 /// How long a run waits for a slot: then the next one is due anyway.
-fn patience(fileset: &Fileset) -> Duration {
+pub fn patience(fileset: &Fileset) -> Duration {
     const LONGEST: Duration = Duration::from_secs(24 * 3600);
     fileset.period().min(LONGEST)
 }
@@ -127,29 +201,17 @@ fn longest_waiting_first<'c>(world: &World, mut filesets: Vec<&'c Fileset>) -> V
 }
 
 /// Says in one line what became of a run.
-fn told(record: &Record) -> Exit {
-    let name = &record.fileset;
-    let took = Span::from_secs(record.duration_s().unwrap_or(0));
-    let outcome = record.result.unwrap_or(Outcome::Failure);
-    match (outcome, &record.error) {
-        (Outcome::Success, trouble) => {
-            let transferred = record.transferred.unwrap_or_default();
-            let (files, bytes) = (transferred.files, Size::from_bytes(transferred.bytes));
-            let snapshot = record.snapshot.as_deref().unwrap_or_default();
-            let destroyed = match record.destroyed.len() {
-                0 => String::new(),
-                n => format!(", {n} destroyed"),
-            };
-            log::info!("{name}: {snapshot} in {took}: {files} files changed, {bytes} transferred{destroyed}");
-            if let Some(trouble) = trouble {
-                log::error!("{name}: {trouble}");
-            }
-        }
-        (Outcome::Deferred | Outcome::Interrupted, why) => {
-            log::warn!("{name}: {outcome} after {took}: {}", why.as_deref().unwrap_or_default());
-        }
-        (_, why) => log::error!("{name}: {outcome} after {took}: {}", why.as_deref().unwrap_or_default()),
-    }
+pub fn told(carrier: Carrier, record: &Record) -> Exit {
+    tell::end(carrier, record);
+    exit(record)
+}
+
+/// What a run came to, for scripts.
+pub fn exit(record: &Record) -> Exit {
+    exit_of(record.result.unwrap_or(Outcome::Failure))
+}
+
+fn exit_of(outcome: Outcome) -> Exit {
     match outcome {
         Outcome::Success => Exit::Done,
         Outcome::Deferred => Exit::Deferred,

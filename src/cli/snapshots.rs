@@ -12,7 +12,7 @@ use crate::run::attempt;
 use crate::run::claim::{self, Refused};
 use crate::storage::Storage;
 use anyhow::{Context, Result};
-use serde_json::json;
+use serde::Serialize;
 
 /// Show what a fileset can go back to, and why each snapshot is kept
 #[derive(Debug, clap::Args)]
@@ -35,6 +35,27 @@ pub struct Prune {
     json: bool,
 }
 
+/// As `snapshots --json` prints it.
+#[derive(Debug, Serialize)]
+struct Listing<'a> {
+    fileset: &'a str,
+    snapshots: &'a [Entry],
+}
+
+/// As `prune --json` prints it.
+#[derive(Debug, Serialize)]
+struct Pruned<'a> {
+    fileset: &'a str,
+    destroyed: Vec<String>,
+    kept: Vec<Kept<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Kept<'a> {
+    name: &'a str,
+    keep: &'a [String],
+}
+
 impl Snapshots {
     pub fn run(self, world: &World) -> Result<Exit> {
         let configuration = world.configuration();
@@ -44,7 +65,7 @@ impl Snapshots {
         };
         let entries = snapshots::of(fileset, &listed(fileset)?);
         if self.json {
-            out::json(&json!({ "version": 1, "fileset": fileset.name, "snapshots": entries }))?;
+            out::json(Listing { fileset: fileset.name.as_str(), snapshots: &entries })?;
         } else {
             out::print(&shown(world, fileset, &entries))?;
         }
@@ -84,15 +105,19 @@ impl Prune {
             Ok(fileset) => fileset,
             Err(exit) => return Ok(exit),
         };
-        // The plan is made and carried out under the fileset's lock, so that it is the same plan.
-        let claim = match claim::take(&world.paths, &fileset.name) {
+        // The plan is made and carried out under the fileset's lock, so that it is the same plan. Who only wants to see it
+        // stands in nobody's way.
+        let claim = match (!self.dry_run).then(|| claim::take(&world.paths, &fileset.name)).transpose() {
             Ok(claim) => claim,
-            Err(refused @ Refused::Busy { .. }) if !self.dry_run => {
+            Err(refused @ Refused::Busy { .. }) => {
                 say(format_args!("planb: {refused}"));
                 return Ok(Exit::Busy);
             }
             Err(refused) => return Err(refused.into()),
         };
+        if let Some(claim) = &claim {
+            claim.tell(&fileset.name);
+        }
         let storage = Storage::new(&fileset.storage.settings);
         let listed = listed(fileset)?;
         let entries = snapshots::of(fileset, &listed);
@@ -118,8 +143,8 @@ impl Prune {
         let destroyed: Vec<String> = destroyed.iter().map(ToString::to_string).collect();
         let kept = entries.iter().filter(|entry| !destroyed.contains(&entry.name));
         if self.json {
-            let kept: Vec<_> = kept.map(|entry| json!({ "name": entry.name, "keep": entry.keep })).collect();
-            out::json(&json!({ "version": 1, "fileset": fileset, "destroyed": destroyed, "kept": kept }))?;
+            let kept = kept.map(|entry| Kept { name: &entry.name, keep: &entry.keep }).collect();
+            out::json(Pruned { fileset, destroyed, kept })?;
             return Ok(());
         }
         let would = if self.dry_run { "would destroy" } else { "destroyed" };

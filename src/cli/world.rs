@@ -4,13 +4,18 @@ use super::exit::Exit;
 use super::{log as target, say};
 use crate::config::{self, Configuration, Fileset, Log};
 use crate::fileset::record::Trigger;
+use crate::hooks;
+use crate::host::account::Account;
 use crate::host::clock::Clock;
 use crate::host::paths::Paths;
 use crate::host::random;
 use crate::host::signals::Stop;
+use crate::host::systemd;
+use crate::run::settle::End;
 use anyhow::{Context, Result};
 use log::LevelFilter;
 use nix::unistd::Uid;
+use std::path::PathBuf;
 
 /// The surroundings of one call of planb.
 #[derive(Debug)]
@@ -30,7 +35,6 @@ impl World {
     pub fn new(paths: Paths, clock: Clock, verbose: bool) -> Self {
         let invocation = std::env::var("INVOCATION_ID").ok().filter(|id| is_id(id));
         let trigger = match std::env::var("TRIGGER_UNIT") {
-            Ok(unit) if unit.starts_with("planb-retry@") => Trigger::Retry,
             Ok(unit) if unit.strip_suffix(".timer").is_some() => Trigger::Timer,
             _ => Trigger::Manual,
         };
@@ -40,15 +44,35 @@ impl World {
     /// Reads the configuration and begins to log where it says.
     pub fn configuration(&self) -> Configuration {
         let configuration = config::load(&self.paths, self.user);
+        self.log(configuration.settings.log, &[]);
+        configuration
+    }
+
+    /// Begins to log where the configuration says, each message with these fields in the journal.
+    pub fn log(&self, to: Option<Log>, fields: &[(&str, &str)]) {
         let level = if self.verbose { LevelFilter::Debug } else { LevelFilter::Info };
-        let chosen = match configuration.settings.log {
+        let chosen = match to {
             Some(Log::Journal) => target::Target::Journal,
             Some(Log::Syslog) => target::Target::Syslog,
             None if systemd_journal_logger::connected_to_journal() => target::Target::Journal,
             Some(Log::Stderr) | None => target::Target::Stderr,
         };
-        target::to(chosen, level);
-        configuration
+        target::to(chosen, level, fields);
+    }
+
+    /// Whether runs are units of systemd's here, rather than processes of whoever asks for them.
+    pub fn has_units(&self) -> bool {
+        !self.paths.is_rooted() && systemd::is_running()
+    }
+
+    /// Whether we may do what only root may; says so where not.
+    pub fn is_root(&self, to: &str) -> bool {
+        if !self.user.is_root() {
+            say(format_args!(
+                "planb: only root may {to}: use sudo, or --root DIR for a world of your own without systemd"
+            ));
+        }
+        self.user.is_root()
     }
 
     /// The id of a run: the unit's where it is the only run of this process, else a fresh one.
@@ -93,4 +117,24 @@ pub fn one<'c>(configuration: &'c Configuration, name: &String) -> Result<&'c Fi
 /// The wish to stop, as SIGINT, SIGTERM and SIGHUP tell it.
 pub fn stop() -> Result<Stop> {
     Stop::on_signals().context("failed to listen for signals")
+}
+
+/// The user that transfers and hooks run as.
+pub fn account() -> Result<Account> {
+    Account::of(hooks::USER)
+        .context("failed to look for the user planb")?
+        .context("there is no user planb: install the package, or call systemd-sysusers")
+}
+
+/// `$SERVICE_RESULT`, `$EXIT_CODE` and `$EXIT_STATUS`: how the main process of our unit ended.
+#[expect(clippy::disallowed_methods, reason = "cli/ reads the environment")]
+pub fn main_process_end() -> End {
+    let read = |name| std::env::var(name).unwrap_or_default();
+    End { result: read("SERVICE_RESULT"), code: read("EXIT_CODE"), status: read("EXIT_STATUS") }
+}
+
+/// `$RUNTIME_DIRECTORY`: the directory of our unit's own below /run.
+#[expect(clippy::disallowed_methods, reason = "cli/ reads the environment")]
+pub fn runtime_directory() -> Option<PathBuf> {
+    std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from)
 }

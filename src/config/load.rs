@@ -16,8 +16,11 @@ use crate::fileset::name::{Group, Name};
 use crate::host::paths::Paths;
 use nix::unistd::Uid;
 use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 /// Reads everything. `user` is who runs us: under `--root` the files may be theirs.
 pub fn load(paths: &Paths, user: Uid) -> Configuration {
@@ -27,7 +30,7 @@ pub fn load(paths: &Paths, user: Uid) -> Configuration {
         let message = "no filesets: drop one file for each into this directory";
         diagnostics.extend(paths.drop_ins().first().map(|directory| Diagnostic::warning(directory, message)));
     }
-    let mut read: Vec<Read> = drop_ins.iter().map(|drop_in| host.fileset(drop_in)).collect();
+    let mut read = host.filesets(&drop_ins);
     one_each(&mut read);
 
     let mut configuration = Configuration {
@@ -87,6 +90,9 @@ struct Read {
     diagnostics: Vec<Diagnostic>,
 }
 
+/// How many drop-ins are worth a thread.
+const WORTH_A_THREAD: usize = 1_000;
+
 impl HostFile {
     fn load(paths: &Paths, user: Uid) -> Self {
         let trust = Trust { user: paths.is_rooted().then_some(user) };
@@ -107,6 +113,24 @@ impl HostFile {
         let zones = Zones::default();
         let judged = settings::judge(&written, &zones);
         Self { path, trust, written, judged, built_in: BuiltIn::new(), zones }
+    }
+
+    /// All drop-ins, in their order. Ten thousand of them are read at every boot and by every command.
+    fn filesets(&self, drop_ins: &[DropIn]) -> Vec<Read> {
+        let threads = thread::available_parallelism().map_or(1, NonZero::get);
+        let share = drop_ins.len().div_ceil(threads).max(WORTH_A_THREAD);
+        let read = |drop_ins: &[DropIn]| drop_ins.iter().map(|drop_in| self.fileset(drop_in)).collect();
+        if drop_ins.len() <= share {
+            return read(drop_ins);
+        }
+        thread::scope(|scope| {
+            let readers: Vec<_> =
+                drop_ins.chunks(share).map(|drop_ins| scope.spawn(move || read(drop_ins))).collect();
+            let read = |reader: thread::ScopedJoinHandle<'_, Vec<Read>>| {
+                reader.join().unwrap_or_else(|panic| resume_unwind(panic))
+            };
+            readers.into_iter().flat_map(read).collect()
+        })
     }
 
     fn fileset(&self, drop_in: &DropIn) -> Read {

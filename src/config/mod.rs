@@ -26,7 +26,7 @@ mod written;
 mod zones;
 
 pub use diagnostic::Diagnostic;
-pub use fileset::{Fileset, Guard, Storage};
+pub use fileset::Fileset;
 pub use load::{effective, load};
 pub use settings::{Log, Settings};
 

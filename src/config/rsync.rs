@@ -39,7 +39,17 @@ pub fn judge(merged: &Merged<'_>, zones: &Zones, faults: &mut Vec<Diagnostic>) -
 fn source(merged: &Merged<'_>, zones: &Zones, faults: &mut Vec<Diagnostic>) -> Option<Source> {
     let host = merged.get(&keys::HOST, zones, faults);
     match merged.kind {
-        Kind::Local => merged.get(&keys::SOURCE, zones, faults).map(Source::Local),
+        Kind::Local => {
+            let path = merged.get(&keys::SOURCE, zones, faults)?;
+            if let Some(quote) = path.as_str().chars().find(|c| matches!(c, '"' | '\'')) {
+                let message = format!(
+                    "{quote:?} cannot be in the path of a local source, which systemd cannot name in a sandbox: write a \
+                     directory above as `source`, and the rest of the path as `include`"
+                );
+                faults.push(merged.blame(&keys::SOURCE, message));
+            }
+            Some(Source::Local(path))
+        }
         Kind::Ssh => {
             let path = merged.get(&keys::SOURCE, zones, faults);
             let user = merged.get(&keys::USER, zones, faults);

@@ -7,6 +7,7 @@ use super::written::{Host, Layer, Named};
 use super::zones::Zones;
 use crate::fileset::name::{Group, StorageName};
 use crate::storage;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -30,7 +31,8 @@ impl Default for Settings {
 }
 
 /// A log target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Log {
     Journal,
     Stderr,

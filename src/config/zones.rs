@@ -3,24 +3,24 @@
 use crate::fileset::invalid::Invalid;
 use crate::fileset::zone::Zone;
 use crate::host::zoneinfo;
-use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// The zones met so far, good and bad.
 #[derive(Debug, Default)]
 pub struct Zones {
-    known: RefCell<HashMap<String, Result<Zone, Invalid>>>,
-    local: OnceCell<Zone>,
+    known: Mutex<HashMap<String, Result<Zone, Invalid>>>,
+    local: OnceLock<Zone>,
 }
 
 impl Zones {
     pub fn named(&self, name: &str) -> Result<Zone, Invalid> {
-        if let Some(known) = self.known.borrow().get(name) {
+        // Nobody can leave the map half changed: a lock that a panic poisoned is as good as any.
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.get(name) {
             return known.clone();
         }
-        let loaded = zoneinfo::load(name);
-        self.known.borrow_mut().insert(name.to_owned(), loaded.clone());
-        loaded
+        known.entry(name.to_owned()).or_insert(zoneinfo::load(name)).clone()
     }
 
     /// The zone this machine lives in.

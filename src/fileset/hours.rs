@@ -1,7 +1,7 @@
 //! Blacklist hours: when no backup starts by itself.
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use super::calendar::weekdays::{self, WEEK, Weekdays};
 use super::invalid::Invalid;
@@ -72,13 +72,6 @@ impl BlacklistHours {
     /// The hours of that weekday in which a backup may start, a bit for each.
     pub fn allowed_on(&self, day: Weekday) -> u32 {
         !self.days[index(day)] & WHOLE_DAY
-    }
-
-    /// The hours of the week in which a backup may start, from Monday on.
-    pub fn allowed(&self) -> impl Iterator<Item = (Weekday, u8)> {
-        WEEK.into_iter()
-            .flat_map(|day| (0..24).map(move |hour| (day, hour)))
-            .filter(|&(day, hour)| !self.contains(day, hour))
     }
 
     /// Whether a backup may start by itself at that moment.

@@ -1,12 +1,13 @@
 //! Numbers with units, and never without: sizes, durations and shares.
 
 use super::invalid::Invalid;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 /// A number of bytes, written `512K`, `10M`, `1.5G`, `2T` (powers of 1024, as rsync and zfs count) or `100B`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Size(u64);
 
 impl Size {
@@ -20,7 +21,7 @@ impl Size {
 }
 
 /// A length of time, written `90s`, `15m`, `12h`, `2d`, `1w` or several of them (`1h 30m`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Span(Duration);
 
 impl Span {
@@ -47,6 +48,11 @@ impl Percent {
         let part = u128::from(whole) * u128::from(self.0) / 100_000;
         u64::try_from(part).unwrap_or(u64::MAX)
     }
+}
+
+/// `1 file`, `2 files`: for nouns that take an s.
+pub fn counted(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// Splits `10.5M` into its number and its unit, and says what is missing.

@@ -36,10 +36,6 @@ impl Automatic {
     pub fn time(self) -> OffsetDateTime {
         self.0
     }
-
-    pub fn name(self) -> String {
-        self.to_string()
-    }
 }
 
 impl FromStr for Automatic {
@@ -84,10 +80,6 @@ impl Kept {
     /// The name of a snapshot made at this instant. Two instants within one minute have the same name.
     pub fn at(label: Label, time: OffsetDateTime) -> Self {
         Self { label, time: to_minute(time) }
-    }
-
-    pub fn label(&self) -> &Label {
-        &self.label
     }
 
     /// The instant in its name, in UTC.
@@ -214,19 +206,19 @@ mod tests {
     #[test]
     fn automatic_names_are_the_minute_in_utc() {
         let at = Automatic::at(datetime!(2026-01-02 04:04:59.9 +1));
-        assert_eq!(at.name(), "planb-20260102T0304Z");
+        assert_eq!(at.to_string(), "planb-20260102T0304Z");
         assert_eq!(at.time(), datetime!(2026-01-02 03:04 UTC));
         assert_eq!("planb-20260102T0304Z".parse(), Ok(at));
         assert_eq!(
-            "planb-20240229T2359Z".parse::<Automatic>().map(Automatic::name),
+            "planb-20240229T2359Z".parse::<Automatic>().map(|name| name.to_string()),
             Ok("planb-20240229T2359Z".into())
         );
     }
 
     #[test]
     fn years_that_a_name_cannot_say_end_at_its_limits() {
-        assert_eq!(Automatic::at(datetime!(-0044-03-15 12:00 UTC)).name(), "planb-00000101T0000Z");
-        assert_eq!(Automatic::at(datetime!(9999-12-31 23:59:59 -12)).name(), "planb-99991231T2359Z");
+        assert_eq!(Automatic::at(datetime!(-0044-03-15 12:00 UTC)).to_string(), "planb-00000101T0000Z");
+        assert_eq!(Automatic::at(datetime!(9999-12-31 23:59:59 -12)).to_string(), "planb-99991231T2359Z");
     }
 
     #[test]
@@ -273,7 +265,7 @@ mod tests {
         assert_eq!(kept.to_string(), "before-upgrade-2-20260102T0304Z");
         let read = Snapshot::from("before-upgrade-2-20260102T0304Z");
         assert_eq!(read, Snapshot::Kept(kept.clone()));
-        assert_eq!((kept.label(), kept.time()), (&label, datetime!(2026-01-02 03:04 UTC)));
+        assert_eq!((&kept.label, kept.time()), (&label, datetime!(2026-01-02 03:04 UTC)));
         assert_eq!(Snapshot::from("planb-x-20260102T0304Z").time(), Some(datetime!(2026-01-02 03:04 UTC)));
         for bad in ["planb", "", "Upgrade", "a b", "-a", "a-", "a/b", "a@b", &"x".repeat(64)] {
             assert!(bad.parse::<Label>().is_err(), "{bad:?}");
@@ -322,7 +314,7 @@ mod tests {
         fn every_instant_makes_a_name_of_its_minute(unix in 0_i64..7_258_118_400) {
             let time = OffsetDateTime::from_unix_timestamp(unix).expect("in range");
             let made = Automatic::at(time);
-            prop_assert_eq!(made.name().parse(), Ok(made));
+            prop_assert_eq!(made.to_string().parse(), Ok(made));
             let late = (time - made.time()).whole_seconds();
             prop_assert!((0..60).contains(&late), "{} is {} s late", made, late);
         }

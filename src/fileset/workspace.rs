@@ -1,16 +1,19 @@
 //! What a storage hands to a transport, neither knowing the other.
 
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// The directory that a transport makes equal to the source.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Workspace {
     path: PathBuf,
     writes: Writes,
 }
 
 /// How the files of the workspace may be written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Writes {
     /// Files may be updated where they are: the file system keeps history by copying on write (zfs, btrfs).
     InPlace,

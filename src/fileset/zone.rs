@@ -1,6 +1,6 @@
 //! Time zones: the only module that does zone arithmetic, on data that somebody else read.
 //!
-//! The bytes are a compiled zoneinfo file (TZif, RFC 9636). Everything outside speaks `time` types; `jiff` stays here.
+//! The bytes are a compiled zoneinfo file (`TZif`, RFC 9636). Everything outside speaks `time` types; `jiff` stays here.
 
 use super::invalid::Invalid;
 use jiff::tz::{AmbiguousOffset, TimeZone};
@@ -23,15 +23,6 @@ pub enum Local {
     Skipped(OffsetDateTime),
     /// Daylight saving ends and this local time comes twice: both instants, the earlier first.
     Twice(OffsetDateTime, OffsetDateTime),
-}
-
-impl Local {
-    /// The one instant to use where one is needed: the earlier of two, the shifted one of none.
-    pub fn first(self) -> OffsetDateTime {
-        match self {
-            Self::Once(at) | Self::Skipped(at) | Self::Twice(at, _) => at,
-        }
-    }
 }
 
 impl Zone {

@@ -14,13 +14,6 @@ pub fn quoted(text: &str) -> String {
     format!("\"{text}\"")
 }
 
-/// A word of `TemporaryFileSystem=`: it is unquoted first and then split once more at its colon, before which
-/// backslashes count again.
-pub fn quoted_with_options(path: &str, options: &str) -> String {
-    let path = path.replace('\\', r"\\").replace(':', r"\:");
-    quoted(&format!("{path}:{options}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -30,7 +23,5 @@ mod tests {
         assert_eq!(specifiers("/srv/100%"), "/srv/100%%");
         assert_eq!(quoted("/srv/web1"), r#""/srv/web1""#);
         assert_eq!(quoted(r#"/a b/%n/c:d/"e'/\f"#), r#""/a b/%%n/c:d/\"e'/\\f""#);
-        assert_eq!(quoted_with_options("/srv", "ro"), r#""/srv:ro""#);
-        assert_eq!(quoted_with_options(r"/a:b\c d%", "ro"), r#""/a\\:b\\\\c d%%:ro""#);
     }
 }

@@ -5,11 +5,13 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
+use std::num::NonZero;
 use std::os::fd::OwnedFd;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 /// The files could not be written: what is there now is part of them.
 #[derive(Debug, thiserror::Error)]
@@ -19,60 +21,60 @@ pub struct Error {
     source: io::Error,
 }
 
-/// Writes the files into `directory`. No link that somebody put there leads out of it.
+/// How many filesets are worth a thread. Making files is nearly all that a generator does, and a boot waits for it.
+const WORTH_A_THREAD: usize = 1_000;
+
+/// Writes the files into `directory`.
 ///
-/// Drop-ins come before the links that make timers start: whatever ends this half-way, no timer starts without its
-/// schedule.
-pub fn write(directory: &Path, files: &BTreeMap<PathBuf, Content>) -> Result<(), Error> {
-    let failed = |path: &Path| {
-        let path = directory.join(path);
-        move |errno: Errno| Error { path, source: errno.into() }
+/// A link is made after the files before it: whatever ends this half-way, no timer starts without its schedule.
+pub fn write(directory: &Path, files: &[(String, Content)]) -> Result<(), Error> {
+    let flags = OFlag::O_DIRECTORY | OFlag::O_PATH | OFlag::O_CLOEXEC;
+    let top = open(directory, flags, Mode::empty())
+        .map_err(|errno| Error { path: directory.to_owned(), source: errno.into() })?;
+    let write_all = |filesets: &[&[(String, Content)]]| {
+        filesets.iter().copied().flatten().try_for_each(|(path, content)| {
+            let written = match content {
+                Content::Text(text) => file(&top, path, text),
+                Content::Link(target) => link(&top, path, target),
+            };
+            written.map_err(|source| Error { path: directory.join(path), source })
+        })
     };
-    let top = open(directory, OFlag::O_DIRECTORY | OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
-        .map_err(failed(Path::new("")))?;
-    let (texts, links): (Vec<_>, Vec<_>) =
-        files.iter().partition(|(_, content)| matches!(content, Content::Text(_)));
-    let mut made = None;
-    for (path, content) in texts.into_iter().chain(links) {
-        let parent = path.parent();
-        if made != parent {
-            if let Some(parent) = parent {
-                make_directory(&top, parent).map_err(failed(parent))?;
-            }
-            made = parent;
-        }
-        match content {
-            Content::Text(text) => {
-                file(&top, path, text).map_err(|source| Error { path: directory.join(path), source })?
-            }
-            Content::Link(target) => link(&top, path, target).map_err(failed(path))?,
-        }
-    }
-    Ok(())
+    let filesets: Vec<_> = files.chunk_by(|(_, before), _| matches!(before, Content::Text(_))).collect();
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let share = filesets.len().div_ceil(threads).max(WORTH_A_THREAD);
+    thread::scope(|scope| {
+        let writers: Vec<_> =
+            filesets.chunks(share).map(|filesets| scope.spawn(move || write_all(filesets))).collect();
+        writers.into_iter().try_for_each(|writer| writer.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    })
 }
 
-fn make_directory(top: &OwnedFd, path: &Path) -> Result<(), Errno> {
-    match mkdirat(top, path, Mode::from_bits_truncate(0o755)) {
-        Err(Errno::EEXIST) => {
-            // Opened to see that it is a directory, and not a link to one.
-            let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_PATH | OFlag::O_CLOEXEC;
-            openat(top, path, flags, Mode::empty()).map(drop)
-        }
-        made => made,
-    }
-}
-
-fn file(top: &OwnedFd, path: &Path, text: &str) -> io::Result<()> {
+/// A file in a directory of its own.
+fn file(top: &OwnedFd, path: &str, text: &str) -> io::Result<()> {
+    make_parent(top, path)?;
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let file = openat(top, path, flags, Mode::from_bits_truncate(0o644))?;
     File::from(file).write_all(text.as_bytes())
 }
 
-fn link(top: &OwnedFd, path: &Path, target: &str) -> Result<(), Errno> {
+/// A link in a directory that has all of them.
+fn link(top: &OwnedFd, path: &str, target: &str) -> io::Result<()> {
     match symlinkat(target, top, path) {
+        Err(Errno::ENOENT) => make_parent(top, path)?,
+        Err(Errno::EEXIST) => unlinkat(top, path, UnlinkatFlags::NoRemoveDir)?,
+        made => return Ok(made?),
+    }
+    Ok(symlinkat(target, top, path)?)
+}
+
+fn make_parent(top: &OwnedFd, path: &str) -> Result<(), Errno> {
+    let parent = path.split_once('/').map_or(".", |(parent, _)| parent);
+    match mkdirat(top, parent, Mode::from_bits_truncate(0o755)) {
         Err(Errno::EEXIST) => {
-            unlinkat(top, path, UnlinkatFlags::NoRemoveDir)?;
-            symlinkat(target, top, path)
+            // Opened to see that it is a directory, and not a link to one.
+            let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_PATH | OFlag::O_CLOEXEC;
+            openat(top, parent, flags, Mode::empty()).map(drop)
         }
         made => made,
     }

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
 
 /// What a record says that its run's process could not.
-const KILLED: &str = "the run never came to its end: it was killed, or the machine went down";
+pub const KILLED: &str = "the run never came to its end: it was killed, or the machine went down";
 
 /// A fileset's last run, and what is carried on from the runs before it.
 #[expect(clippy::struct_field_names, reason = "the last success is called the same here as in `list --json`")]
@@ -89,8 +89,14 @@ impl Last {
     /// The run's process is dead and did not write its end. `died` is when, where somebody saw it.
     #[must_use]
     pub fn killed(self, died: Option<OffsetDateTime>) -> Self {
+        self.died(died, Outcome::Killed, KILLED)
+    }
+
+    /// The same, where somebody knows what it came to and why.
+    #[must_use]
+    pub fn died(self, died: Option<OffsetDateTime>, outcome: Outcome, why: &str) -> Self {
         let run = self.run.clone();
-        self.end(Record { finished: died, result: Some(Outcome::Killed), error: Some(KILLED.into()), ..run })
+        self.end(Record { finished: died, result: Some(outcome), error: Some(why.into()), ..run })
     }
 
     /// Whether the run has no end: it goes on, or it was killed. Who holds the fileset's lock knows which.

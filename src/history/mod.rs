@@ -20,11 +20,11 @@ mod spool;
 mod tests;
 
 pub use database::{Error, History};
-pub use last::Last;
+pub use last::{KILLED, Last};
 pub use notice::Notice;
 
 use crate::fileset::name::Name;
-use crate::fileset::record::Record;
+use crate::fileset::record::{Outcome, Record};
 use crate::host::paths::Paths;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -62,6 +62,8 @@ pub fn begin(paths: &Paths, run: &Record, now: OffsetDateTime) -> Begun {
         notices.extend(keep(paths, &closed, now));
         killed = Some(closed.run.clone());
         before = Some(closed);
+    } else if let Some(ended) = &before {
+        notices.extend(keep_missing(paths, ended, now));
     }
     last::save(paths, &Last::begin(before.as_ref(), run.clone()), &mut notices);
     Begun { before, killed, notices }
@@ -81,19 +83,41 @@ pub fn end(paths: &Paths, run: &Record, now: OffsetDateTime) -> Ended {
     Ended { last, notices }
 }
 
-/// Closes the record of a run whose process was seen to die at `died`. `None` when the last run has its end.
+/// Closes the record of a run whose process was seen to die at `died`, and why. `None` when the last run has its end.
 ///
 /// Call it with the fileset's lock held, or from where systemd says that the process is gone.
-pub fn close_killed(paths: &Paths, fileset: &Name, died: OffsetDateTime) -> Option<Ended> {
+pub fn close_killed(
+    paths: &Paths,
+    fileset: &Name,
+    died: OffsetDateTime,
+    outcome: Outcome,
+    why: &str,
+) -> Option<Ended> {
     let mut notices = Vec::new();
     let last = last::load(paths, fileset, died, &mut notices)?;
     if !last.is_open() {
         return None;
     }
-    let last = last.killed(Some(died));
+    let last = last.died(Some(died), outcome, why);
     last::save(paths, &last, &mut notices);
     notices.extend(keep(paths, &last, died));
     Some(Ended { last, notices })
+}
+
+/// Puts a record into the database that did not get there: its run was killed when it had ended but for that.
+fn keep_missing(paths: &Paths, last: &Last, now: OffsetDateTime) -> Vec<Notice> {
+    if spool::has(paths, &last.run) {
+        return Vec::new();
+    }
+    match ask(paths, now, |history| history.run(&last.run.id)) {
+        Ok((None, mut notices)) => {
+            notices.extend(keep(paths, last, now));
+            notices
+        }
+        Ok((Some(_), notices)) => notices,
+        // What is wrong with the history is told when this run ends.
+        Err(_) => Vec::new(),
+    }
 }
 
 /// Puts the record of a run that ended into the database or, where that does not work, into the spool.

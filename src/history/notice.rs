@@ -25,9 +25,9 @@ pub enum Notice {
         #[source]
         error: Error,
     },
-    #[error("{count} records that had waited went into the history")]
+    #[error("{} had waited and went into the history", records(*.count))]
     TookIn { count: usize },
-    #[error("{count} records wait for the history in {}: see what keeps it from being written", .spool.display())]
+    #[error("waiting for the history in {}: {}; see what keeps it from being written", .spool.display(), records(*.count))]
     Waiting { count: usize, spool: PathBuf },
     #[error("the records that wait in {} cannot go into the history yet", .spool.display())]
     StillWaiting {
@@ -58,6 +58,10 @@ pub enum Notice {
         #[source]
         error: Error,
     },
+}
+
+fn records(count: usize) -> String {
+    format!("{count} record{}", if count == 1 { "" } else { "s" })
 }
 
 impl Notice {

@@ -8,7 +8,6 @@ use crate::fileset::record::Record;
 use rusqlite::{Params, Row};
 use std::collections::HashMap;
 use std::time::Duration;
-use time::OffsetDateTime;
 
 /// All filesets that ever ran, by jumping from one to the next in the index instead of reading every row.
 pub(super) const FILESETS: &str = "WITH RECURSIVE filesets (name) AS (
@@ -24,37 +23,6 @@ pub(super) const AVERAGES: &str = "SELECT name, (
             WHERE fileset = name AND result = 'success' ORDER BY started DESC LIMIT 10
         )
     ) AS average FROM filesets WHERE name IS NOT NULL AND average IS NOT NULL";
-
-/// Since the last success: when a failure first began, and how many there were. A deferred or interrupted run is
-/// neither.
-pub(super) const STREAKS: &str = "SELECT name, succeeded,
-        (SELECT min(started) FROM run WHERE fileset = name AND result IN ('failure', 'timeout', 'killed')
-            AND started > coalesce(began, -9223372036854775808)),
-        (SELECT count(*) FROM run WHERE fileset = name AND result IN ('failure', 'timeout', 'killed')
-            AND started > coalesce(began, -9223372036854775808))
-    FROM (
-        SELECT name,
-            (SELECT finished FROM run WHERE fileset = name AND result = 'success' ORDER BY started DESC LIMIT 1)
-                AS succeeded,
-            (SELECT started FROM run WHERE fileset = name AND result = 'success' ORDER BY started DESC LIMIT 1)
-                AS began
-        FROM filesets WHERE name IS NOT NULL
-    )";
-
-pub(super) const LAST_RUNS: &str = "FROM filesets JOIN run ON run.id =
-        (SELECT id FROM run WHERE fileset = name ORDER BY started DESC LIMIT 1)
-    WHERE name IS NOT NULL";
-
-/// How a fileset has been doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Streak {
-    /// When the last success ended.
-    pub last_success: Option<OffsetDateTime>,
-    /// When the first failed run since then began.
-    pub first_failure: Option<OffsetDateTime>,
-    /// How many have failed since then.
-    pub failures: u32,
-}
 
 /// The statement that fits no other database.
 pub(super) fn every_column() -> String {
@@ -87,7 +55,7 @@ impl History {
 
     /// One run.
     pub fn run(&self, id: &str) -> Result<Option<Record>, Error> {
-        self.first(&format!("{} WHERE id = ?1", every_column()), (id,))
+        Ok(self.collect(&format!("{} WHERE id = ?1", every_column()), (id,), row::read)?.into_iter().next())
     }
 
     /// The mean duration of each fileset's last ten successes.
@@ -99,27 +67,6 @@ impl History {
             Ok((row::word(found, 0)?, average))
         })?;
         Ok(rows.into_iter().collect())
-    }
-
-    /// Each fileset's streak.
-    pub fn streaks(&self) -> Result<HashMap<Name, Streak>, Error> {
-        let rows = self.collect(&format!("{FILESETS} {STREAKS}"), (), |found| {
-            let at = |column: usize| {
-                let nanoseconds: Option<i64> = found.get(column)?;
-                nanoseconds.map(|at| row::instant(column, at)).transpose()
-            };
-            let streak = Streak { last_success: at(1)?, first_failure: at(2)?, failures: found.get(3)? };
-            Ok((row::word(found, 0)?, streak))
-        })?;
-        Ok(rows.into_iter().collect())
-    }
-
-    /// The last run of each fileset that ever ran, by name.
-    pub fn last_runs(&self) -> Result<Vec<Record>, Error> {
-        let sql = format!("{FILESETS} SELECT {} {LAST_RUNS}", row::COLUMNS);
-        let mut runs = self.collect(&sql, (), row::read)?;
-        runs.sort_by(|a, b| a.fileset.cmp(&b.fileset));
-        Ok(runs)
     }
 
     /// What a fileset's last-run file should hold, when that is lost.
@@ -147,10 +94,6 @@ impl History {
 
     fn one<T: rusqlite::types::FromSql>(&self, sql: &str, bound: impl Params) -> Result<T, Error> {
         self.db.query_row(sql, bound, |found| found.get(0)).map_err(|source| self.failure("read", source))
-    }
-
-    fn first(&self, sql: &str, bound: impl Params) -> Result<Option<Record>, Error> {
-        Ok(self.collect(sql, bound, row::read)?.into_iter().next())
     }
 
     fn collect<T>(

@@ -11,12 +11,21 @@ use std::io;
 use std::path::PathBuf;
 use time::OffsetDateTime;
 
-/// Keeps a record until the database takes it.
-pub fn put(paths: &Paths, run: &Record) -> io::Result<PathBuf> {
-    // The id comes from the environment: it may become a name in this directory and nothing else.
+/// The file of a run. Its id comes from the environment: it may become a name in this directory and nothing else.
+fn path(paths: &Paths, run: &Record) -> PathBuf {
     let id: String =
         run.id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).take(64).collect();
-    let path = paths.spool().join(format!("{id}.json"));
+    paths.spool().join(format!("{id}.json"))
+}
+
+/// Whether the record of that run waits.
+pub fn has(paths: &Paths, run: &Record) -> bool {
+    path(paths, run).exists()
+}
+
+/// Keeps a record until the database takes it.
+pub fn put(paths: &Paths, run: &Record) -> io::Result<PathBuf> {
+    let path = path(paths, run);
     let mut json = serde_json::to_vec(run)?;
     json.push(b'\n');
     file::replace(&path, &json)?;

@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use time::macros::datetime;
 
 mod faults;
-mod figures;
 mod processes;
 mod questions;
 mod streaks;

@@ -6,7 +6,7 @@
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
-use nix::unistd::Pid;
+use nix::unistd::{Gid, Pid};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -23,6 +23,15 @@ impl Lock {
     /// Takes the lock if nobody has it.
     pub fn try_take(path: &Path) -> io::Result<Option<Self>> {
         match Flock::lock(open(path)?, FlockArg::LockExclusiveNonblock) {
+            Ok(file) => Ok(Some(Self { file, path: path.to_owned() })),
+            Err((_, Errno::EWOULDBLOCK)) => Ok(None),
+            Err((_, error)) => Err(error.into()),
+        }
+    }
+
+    /// Takes the lock of a file that somebody else made and that we may only read, if nobody has it.
+    pub fn try_take_of(path: &Path) -> io::Result<Option<Self>> {
+        match Flock::lock(File::open(path)?, FlockArg::LockExclusiveNonblock) {
             Ok(file) => Ok(Some(Self { file, path: path.to_owned() })),
             Err((_, Errno::EWOULDBLOCK)) => Ok(None),
             Err((_, error)) => Err(error.into()),
@@ -74,6 +83,13 @@ pub fn is_free(path: &Path) -> io::Result<bool> {
         Err((_, Errno::EWOULDBLOCK)) => Ok(false),
         Err((_, error)) => Err(error.into()),
     }
+}
+
+/// Makes a lock's file for `group` to read, and for nobody else but us.
+pub fn provide(path: &Path, group: Gid) -> io::Result<()> {
+    let file = File::options().write(true).create(true).truncate(false).mode(0o640).open(path)?;
+    nix::unistd::fchown(&file, None, Some(group))?;
+    Ok(())
 }
 
 fn open(path: &Path) -> io::Result<File> {

@@ -2,7 +2,9 @@
 //!
 //! The only room that touches the system on behalf of the others. It knows nothing of filesets or backups.
 
+pub mod account;
 pub mod clock;
+pub mod events;
 pub mod lock;
 pub mod output;
 pub mod paths;
@@ -10,4 +12,6 @@ pub mod presence;
 pub mod process;
 pub mod random;
 pub mod signals;
+pub mod status;
+pub mod systemd;
 pub mod zoneinfo;

@@ -2,6 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+/// Where a transfer unit finds the files of a source that is a path of this machine.
+///
+/// Not at their own place, where its sandbox has other things: an empty /home instead of the one to back up.
+pub const LOCAL_SOURCE: &str = "/run/planb/source";
+
 /// All paths of the contract, with `--root` in front of them where one was given. A storage's path and a source's
 /// path never get it: they are the user's, not ours.
 #[derive(Debug, Clone)]
@@ -70,6 +75,11 @@ impl Paths {
     /// What a reboot may forget: locks, slots, the live state of running filesets.
     pub fn runtime(&self) -> PathBuf {
         self.at("/run/planb")
+    }
+
+    /// Where the transfer unit of a fileset writes: its `RuntimeDirectory=`. Whatever is in it comes from the network side.
+    pub fn transfer(&self, fileset: impl AsRef<Path>) -> PathBuf {
+        self.at("/run/planb-transfer").join(fileset)
     }
 
     /// A directory below the runtime directory.

@@ -3,9 +3,10 @@
 use crate::config::{Configuration, Fileset, Invalid};
 use crate::fileset::record::Outcome;
 use crate::fileset::schedule::ShiftedHours;
-use crate::history::{self, Last, Notice};
+use crate::history::{self, Last, Notice, last};
 use crate::host::paths::Paths;
 use crate::run::live::{Live, Phase};
+use crate::run::retry;
 use crate::storage::Storage;
 use crate::transport::Transport;
 use serde::Serialize;
@@ -56,6 +57,8 @@ pub enum State {
     /// A run waits for a slot.
     Queued,
     Running,
+    /// The last run came to nothing; the next attempt has its timer.
+    Retrying,
     Disabled,
     /// Its configuration is wrong: it is not backed up.
     Invalid,
@@ -67,6 +70,7 @@ impl State {
             Self::Idle => "idle",
             Self::Queued => "queued",
             Self::Running => "running",
+            Self::Retrying => "retrying",
             Self::Disabled => "disabled",
             Self::Invalid => "invalid",
         }
@@ -84,11 +88,15 @@ pub fn of_all(
     let mut shifted: HashMap<&str, ShiftedHours> = HashMap::new();
     let valid = configuration.filesets.iter().map(|fileset| {
         let zone = &fileset.timezone;
+        let retry = retry::pending(paths, &fileset.name, now);
         let shifted = *shifted.entry(zone.name()).or_insert_with(|| ShiftedHours::of(zone));
         Entry {
             average_duration_s: known.averages.get(&fileset.name).map(Duration::as_secs),
-            next_run: fileset.enabled.then(|| fileset.next_run(now, shifted)).flatten(),
-            ..entry(paths, fileset, known.last.get(&fileset.name))
+            next_run: [fileset.enabled.then(|| fileset.next_run(now, shifted)).flatten(), retry]
+                .into_iter()
+                .flatten()
+                .min(),
+            ..entry(paths, fileset, known.last.get(&fileset.name), retry.is_some())
         }
     });
     let mut entries: Vec<Entry> = valid.chain(configuration.invalid.iter().map(of_invalid)).collect();
@@ -97,7 +105,7 @@ pub fn of_all(
 }
 
 /// What configuration, records and storage say; not yet what comes of many runs or of the calendar.
-fn entry(paths: &Paths, fileset: &Fileset, last: Option<&Last>) -> Entry {
+fn entry(paths: &Paths, fileset: &Fileset, last: Option<&Last>, retrying: bool) -> Entry {
     let live = Live::read(paths, &fileset.name);
     // An open record without a process belongs to a run that was killed and that no run has followed yet.
     let killed = last.is_some_and(Last::is_open) && live.is_none();
@@ -115,12 +123,12 @@ fn entry(paths: &Paths, fileset: &Fileset, last: Option<&Last>) -> Entry {
         source: Some(fileset.transport.source()),
         storage: Some(fileset.storage.name.to_string()),
         dataset: Some(fileset.dataset.to_string()),
-        state: state(fileset, live.as_ref()),
+        state: state(fileset, live.as_ref(), retrying),
         last_result: run.and_then(|run| run.result).or(killed.then_some(Outcome::Killed)),
         last_success: success.map(|success| success.finished),
         last_run: run.map(|run| run.started),
         first_failure: last.and_then(Last::failing_since),
-        error: run.and_then(|run| run.error.clone()).or_else(|| {
+        error: run.and_then(|run| run.error.clone()).or(killed.then(|| last::KILLED.into())).or_else(|| {
             // What the record cannot say yet, the listing may.
             listed.as_ref().err().map(ToString::to_string)
         }),
@@ -132,11 +140,12 @@ fn entry(paths: &Paths, fileset: &Fileset, last: Option<&Last>) -> Entry {
     }
 }
 
-fn state(fileset: &Fileset, live: Option<&Live>) -> State {
+fn state(fileset: &Fileset, live: Option<&Live>, retrying: bool) -> State {
     match live.map(|live| live.phase) {
         Some(Phase::Queued) => State::Queued,
         Some(Phase::Transferring | Phase::Finishing) => State::Running,
         None if !fileset.enabled => State::Disabled,
+        None if retrying => State::Retrying,
         None => State::Idle,
     }
 }

@@ -26,13 +26,13 @@ pub fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [St
     text
 }
 
-/// How long ago, in the two largest units; what is not known is a dash.
+/// How long ago, in the two largest units; what is not known is a dash. A clock can have been wrong: what is yet to come
+/// is so far ahead.
 pub fn age(of: Option<OffsetDateTime>, now: OffsetDateTime) -> String {
     let Some(of) = of else { return dash() };
-    match u64::try_from((now - of).whole_seconds()) {
-        Ok(secs) => Span::from_secs(secs).to_string(),
-        Err(_) => "in the future".into(),
-    }
+    let ago = (now - of).whole_seconds();
+    let span = Span::from_secs(ago.unsigned_abs());
+    if ago < 0 { format!("{span} ahead") } else { span.to_string() }
 }
 
 /// A moment, to the minute, as its own offset shows it.
@@ -71,10 +71,10 @@ mod tests {
     }
 
     #[test]
-    fn ages_are_spans_and_the_future_is_said() {
+    fn ages_are_spans_and_the_future_is_ahead() {
         let now = datetime!(2026-01-02 03:04 UTC);
         assert_eq!(age(Some(datetime!(2026-01-01 02:04 UTC)), now), "1d 1h");
-        assert_eq!(age(Some(datetime!(2026-01-03 02:04 UTC)), now), "in the future");
+        assert_eq!(age(Some(datetime!(2026-01-03 02:04 UTC)), now), "23h ahead");
         assert_eq!(age(None, now), "-");
     }
 }

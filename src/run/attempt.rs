@@ -1,26 +1,21 @@
 //! One attempt, between its begin and its end: what may end it early is an error with the outcome it stands for.
 
 use super::slot::{self, Slot, Waited};
-use super::{Event, Host, Patience, Request, gate, guard};
+use super::{Event, Host, Patience, Request, carry, gate, guard, tell};
 use crate::config::Fileset;
-use crate::fileset::progress::{Totals, Transferred};
+use crate::fileset::progress::Totals;
 use crate::fileset::quantity::Span;
 use crate::fileset::reason::chain;
 use crate::fileset::record::{Outcome, Record};
 use crate::fileset::retention::Plan;
 use crate::fileset::snapshot::{Automatic, Kept, Snapshot};
-use crate::fileset::workspace::Workspace;
 use crate::history::Last;
+use crate::host::events;
 use crate::host::lock::Lock;
-use crate::host::process::Limits;
 use crate::storage::{self, Leftover, SnapshotName, Storage};
 use crate::transport::{self, Verdict};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use std::fs;
-use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 
@@ -38,19 +33,31 @@ pub struct Surroundings<'a> {
 
 /// What ends an attempt before its snapshot is listed.
 #[derive(Debug)]
-struct Cut {
-    outcome: Outcome,
-    reason: String,
-    exit_code: Option<i32>,
+pub struct Cut {
+    pub outcome: Outcome,
+    pub reason: String,
+    pub exit_code: Option<i32>,
 }
 
 impl Cut {
-    fn new(outcome: Outcome, reason: impl Into<String>) -> Self {
+    pub fn new(outcome: Outcome, reason: impl Into<String>) -> Self {
         Self { outcome, reason: reason.into(), exit_code: None }
     }
 
-    fn interrupted() -> Self {
+    pub fn interrupted() -> Self {
         Self::new(Outcome::Interrupted, "stopped on request")
+    }
+}
+
+impl From<transport::Failure> for Cut {
+    fn from(failure: transport::Failure) -> Self {
+        let outcome = match failure.verdict {
+            Verdict::Deferred => Outcome::Deferred,
+            Verdict::Failed => Outcome::Failure,
+            Verdict::TimedOut => Outcome::Timeout,
+            Verdict::Interrupted => Outcome::Interrupted,
+        };
+        Self { outcome, reason: failure.reason, exit_code: failure.exit_code }
     }
 }
 
@@ -110,7 +117,7 @@ fn attempt(
         None => wait_for_slot(s, watch)?,
     };
     gate::room(s.fileset, s.storage.space(&s.fileset.dataset)?)
-        .map_err(|closed| Cut::new(Outcome::Failure, closed.to_string()))?;
+        .map_err(|closed| refused(s, record, closed.to_string()))?;
 
     let open = s.storage.open(&s.fileset.dataset, name, s.host.stop)?;
     match open.leftover() {
@@ -120,8 +127,8 @@ fn attempt(
             log::warn!("{name}: what an unfinished run transferred cannot be used: {}", chain(&**why));
         }
     }
-    watch(Event::Transferring);
-    let transferred = transfer(s, open.workspace(), watch)?;
+    watch(Event::Transferring { until: s.host.clock.now() + s.fileset.timeout.duration() });
+    let transferred = carry::transfer(s, open.workspace(), watch)?;
     record.transferred = Some(transferred);
     record.exit_code = Some(0);
     drop(slot);
@@ -131,9 +138,9 @@ fn attempt(
         log::info!("{name}: max-shrink is not asked, this once");
     } else if let (Some(limit), Some(before)) = (s.fileset.guard.max_shrink, s.before.and_then(last_totals)) {
         guard::shrink(name.as_str(), before, transferred.totals, limit)
-            .map_err(|shrunk| Cut::new(Outcome::Failure, shrunk.to_string()))?;
+            .map_err(|shrunk| refused(s, record, shrunk.to_string()))?;
     }
-    let snapshot = free_name(s)?;
+    let snapshot = free_name(s, watch)?;
     if s.host.stop.wished() {
         return Err(Cut::interrupted());
     }
@@ -151,6 +158,13 @@ fn attempt(
         Err(why) => record.error = Some(format!("retention: {why}")),
     }
     Ok(())
+}
+
+/// The guard, before the transfer or after it, would not have it.
+fn refused(s: &Surroundings<'_>, record: &Record, why: String) -> Cut {
+    let text = format_args!("{}: {why}", record.fileset);
+    tell::event(s.host.carrier, record, log::Level::Error, events::GUARD_REFUSED, &[], text);
+    Cut::new(Outcome::Failure, why)
 }
 
 /// A slot, if one is free now.
@@ -176,7 +190,7 @@ fn wait_for_slot(s: &Surroundings<'_>, watch: &mut dyn FnMut(Event<'_>)) -> Resu
     };
     let waited = s.host.slots.wait(claim, s.host.stop, Instant::now() + patience, || {
         log::info!("{name}: waiting for a slot");
-        watch(Event::Queued);
+        watch(Event::Queued { until: s.host.clock.now() + patience });
     });
     match waited {
         Ok(Waited::Got(slot)) => Ok(slot),
@@ -192,83 +206,34 @@ fn wait_for_slot(s: &Surroundings<'_>, watch: &mut dyn FnMut(Event<'_>)) -> Resu
     }
 }
 
-fn transfer(
-    s: &Surroundings<'_>,
-    workspace: &Workspace,
-    watch: &mut dyn FnMut(Event<'_>),
-) -> Result<Transferred, Cut> {
-    let name = &s.fileset.name;
-    let failed =
-        |what: &str, error: &io::Error| Cut::new(Outcome::Failure, format!("failed to {what}: {error}"));
-    let scratch = Scratch::make(&s.host.paths.runtime_dir("scratch").join(name))
-        .map_err(|e| failed("make a directory for the transfer", &e))?;
-    let job = transport::Job {
-        name,
-        workspace,
-        limits: Limits { stop: s.host.stop, deadline: Some(Instant::now() + s.fileset.timeout.duration()) },
-        scratch: &scratch.0,
-        known_hosts: &s.host.paths.known_hosts(),
-        home: &s.host.paths.state(),
-        hold: s.lock.share().map_err(|e| failed("share the fileset's lock", &e))?,
-    };
-    let done = transport::transfer(&s.fileset.transport, job, &mut |event| match event {
-        transport::Event::Progress(progress) => watch(Event::Progress(&progress)),
-        transport::Event::Line { level, text } => log::log!(level, "{name}: {text}"),
-        transport::Event::Degraded(what) => log::warn!("{name}: {what}"),
-    });
-    done.map_err(|failure| {
-        let outcome = match failure.verdict {
-            Verdict::Deferred => Outcome::Deferred,
-            Verdict::Failed => Outcome::Failure,
-            Verdict::TimedOut => Outcome::Timeout,
-            Verdict::Interrupted => Outcome::Interrupted,
-        };
-        Cut { outcome, reason: failure.reason, exit_code: failure.exit_code }
-    })
-}
-
 /// What the source held at the last good run.
-fn last_totals(last: &Last) -> Option<Totals> {
+pub(super) fn last_totals(last: &Last) -> Option<Totals> {
     last.last_success.as_ref()?.totals
-}
-
-/// A private directory for one transfer, gone afterwards.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn make(path: &Path) -> io::Result<Self> {
-        match fs::remove_dir_all(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-        Ok(Self(path.to_owned()))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 /// A name for the snapshot that nothing has yet. Names go by the minute: after a run in this same minute the next one
 /// is waited for, because a name that lies about its time would confuse retention for ever.
-fn free_name(s: &Surroundings<'_>) -> Result<SnapshotName, Cut> {
+fn free_name(s: &Surroundings<'_>, watch: &mut dyn FnMut(Event<'_>)) -> Result<SnapshotName, Cut> {
     let taken = s.storage.snapshots(&s.fileset.dataset)?;
     loop {
         let now = s.host.clock.now();
-        let name = match &s.request.keep {
-            None => SnapshotName::Automatic(Automatic::at(now)),
-            Some(label) => SnapshotName::Kept(Kept::at(label.clone(), now)),
-        };
+        let name = name_at(s.request, now);
         if !taken.iter().any(|there| there.name == name) {
             return Ok(name);
         }
         log::info!("{}: {name} is there already, waiting for the next minute", s.fileset.name);
+        watch(Event::NextMinute { until: now + Duration::from_secs(60 - u64::from(now.second())) });
         if wait_for_next_minute(s, now) {
             return Err(Cut::interrupted());
         }
+    }
+}
+
+/// What the snapshot of a run is called that is made at this moment.
+pub(super) fn name_at(request: &Request, now: OffsetDateTime) -> SnapshotName {
+    match &request.keep {
+        None => SnapshotName::Automatic(Automatic::at(now)),
+        Some(label) => SnapshotName::Kept(Kept::at(label.clone(), now)),
     }
 }
 

@@ -1,20 +1,36 @@
 //! After the attempt: what is written down, who is told, what is cleared away.
 
-use super::Host;
+use super::carry::Carrier;
+use super::{Host, settle};
 use crate::config::Fileset;
+use crate::fileset::name::Name;
 use crate::fileset::reason::chain;
 use crate::fileset::record::{Outcome, Record};
 use crate::history::{self, Last, Notice};
 use crate::hooks;
+use crate::host::events;
+use crate::host::paths::Paths;
 use crate::host::signals::Stop;
 use crate::storage::Storage;
 use std::error::Error;
+use time::OffsetDateTime;
+use time::macros::format_description;
 
 /// Says what the history has to say. None of it stops a backup.
 pub fn say(fileset: &Fileset, notices: &[Notice]) {
     for notice in notices {
-        let level = if notice.is_trouble() { log::Level::Error } else { log::Level::Info };
-        log::log!(level, "{}: {}", fileset.name, chain(notice as &dyn Error));
+        say_of(&fileset.name, notice);
+    }
+}
+
+/// Says one thing that the history has to say of a fileset.
+pub fn say_of(name: &Name, notice: &Notice) {
+    let level = if notice.is_trouble() { log::Level::Error } else { log::Level::Info };
+    let text = chain(notice as &dyn Error);
+    if notice.is_trouble() {
+        log::log!(level, MESSAGE_ID = events::HISTORY_TROUBLE; "{name}: {text}");
+    } else {
+        log::log!(level, "{name}: {text}");
     }
 }
 
@@ -26,11 +42,22 @@ pub fn begin(host: &Host<'_>, fileset: &Fileset, record: &Record) -> Option<Last
         log::warn!(
             "{}: the run that began at {} was killed; this run goes on from there",
             fileset.name,
-            killed.started
+            minute(fileset, killed.started)
         );
-        tell_hooks(host, last);
+        match host.carrier {
+            Carrier::Here => tell_hooks(host.paths, last),
+            Carrier::Unit(_) => settle::announce(host, last),
+        }
     }
     begun.before
+}
+
+/// A moment as the fileset's clocks show it.
+fn minute(fileset: &Fileset, at: OffsetDateTime) -> String {
+    let local = fileset.timezone.show(at);
+    local
+        .format(format_description!("[year]-[month]-[day] [hour]:[minute]"))
+        .unwrap_or_else(|_| local.to_string())
 }
 
 /// Writes down how the run ended.
@@ -44,7 +71,10 @@ pub fn end(host: &Host<'_>, fileset: &Fileset, before: Option<&Last>, record: &m
         if now - waiting_since > period * 2 {
             let why = record.error.take().unwrap_or_default();
             record.result = Some(Outcome::Failure);
-            record.error = Some(format!("deferred again, and no success since {waiting_since}: {why}"));
+            record.error = Some(format!(
+                "deferred again, and no success since {}: {why}",
+                minute(fileset, waiting_since)
+            ));
         }
     }
     let ended = history::end(host.paths, record, now);
@@ -53,18 +83,17 @@ pub fn end(host: &Host<'_>, fileset: &Fileset, before: Option<&Last>, record: &m
 }
 
 /// Runs the hooks. Whatever they do, the run has been what it was.
-pub fn tell_hooks(host: &Host<'_>, last: &Last) {
+pub fn tell_hooks(paths: &Paths, last: &Last) {
     // A wish to stop was for the backup: that it was interrupted is just what the hooks are to hear.
     let Ok(undisturbed) = Stop::new() else { return };
     let name = &last.run.fileset;
     let size = last.last_success.as_ref().and_then(|success| success.totals).map(|totals| totals.bytes);
     let event = hooks::Event::new(last, size);
-    let identity = hooks::Identity::fitting(host.paths.is_rooted());
+    let identity = hooks::Identity::fitting(paths.is_rooted());
     let mut said = |hook: &str, line: &str| log::info!("{name}: {hook}: {line}");
-    for report in hooks::run(&host.paths.hooks(), &event, &identity, hooks::TIMEOUT, &undisturbed, &mut said)
-    {
+    for report in hooks::run(&paths.hooks(), &event, &identity, hooks::TIMEOUT, &undisturbed, &mut said) {
         if !report.is_clean() {
-            log::warn!("{name}: {report}");
+            log::warn!(MESSAGE_ID = events::HOOK_FAILED; "{name}: {report}");
         }
     }
 }

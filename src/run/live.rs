@@ -99,6 +99,11 @@ impl Drop for Teller {
     }
 }
 
+/// Takes away what a killed run left.
+pub fn clear(paths: &Paths, fileset: &Name) {
+    let _ = fs::remove_file(file(paths, fileset));
+}
+
 fn file(paths: &Paths, fileset: &Name) -> PathBuf {
     paths.runtime_dir("live").join(format!("{fileset}.json"))
 }

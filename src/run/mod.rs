@@ -4,16 +4,23 @@
 //! if the transfer succeeded and the guard agreed; a run that made none destroys none; success is what can be seen
 //! afterwards, never what was meant.
 
+pub mod announce;
+pub mod asked;
 pub mod attempt;
+pub mod carry;
 pub mod claim;
 pub mod ending;
 pub mod gate;
 pub mod guard;
 pub mod live;
 pub mod many;
+pub mod rehearsal;
+pub mod retry;
+pub mod settle;
 pub mod slot;
+pub mod tell;
 
-use crate::config::Fileset;
+use crate::config::{Fileset, Log};
 use crate::fileset::progress::Progress;
 use crate::fileset::record::{Record, Trigger};
 use crate::fileset::snapshot::Label;
@@ -22,10 +29,12 @@ use crate::host::paths::Paths;
 use crate::host::presence::Presence;
 use crate::host::signals::Stop;
 use crate::storage::Storage;
+use carry::Carrier;
 use claim::Refused;
 use live::{Live, Phase, Teller};
 use slot::Slots;
 use std::time::Duration;
+use time::OffsetDateTime;
 
 /// What all runs on this host share.
 #[derive(Debug)]
@@ -34,6 +43,9 @@ pub struct Host<'a> {
     pub slots: &'a Slots,
     pub stop: &'a Stop,
     pub clock: Clock,
+    pub carrier: Carrier,
+    /// Where the configuration wants events to be logged to; whoever works for a run logs there as well.
+    pub log: Option<Log>,
 }
 
 /// One wish for a run.
@@ -62,11 +74,20 @@ pub enum Patience {
 /// What can be seen of a run from outside while it goes on.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// All slots are taken.
-    Queued,
-    Transferring,
+    /// All slots are taken; it waits for one until then.
+    Queued {
+        until: OffsetDateTime,
+    },
+    /// It may take until then.
+    Transferring {
+        until: OffsetDateTime,
+    },
     Progress(&'a Progress),
     Finishing,
+    /// A snapshot of this minute is there already.
+    NextMinute {
+        until: OffsetDateTime,
+    },
 }
 
 /// How a wish for a run ended.
@@ -86,9 +107,7 @@ pub fn run(
     mut watch: impl FnMut(Event<'_>),
 ) -> Result<Answer, Refused> {
     let claim = claim::take(host.paths, &fileset.name)?;
-    if !claim.ended.is_empty() {
-        log::warn!("{}: ended {} processes that a killed run left writing", fileset.name, claim.ended.len());
-    }
+    claim.tell(&fileset.name);
     let mut slot = None;
     if request.patience == Patience::None {
         // Before anything is written down: a run that was refused is no run.
@@ -98,10 +117,11 @@ pub fn run(
         }
     }
     let mut record = attempt::begin(host, fileset, request);
-    let before = ending::begin(host, fileset, &record);
+    // Before the record: one that is open without a live state is a killed run's to whoever looks.
     let mut teller = tell(host, &record);
+    let before = ending::begin(host, fileset, &record);
 
-    let storage = Storage::new(&fileset.storage.settings);
+    let storage = host.carrier.fitting(Storage::new(&fileset.storage.settings));
     let surroundings = attempt::Surroundings {
         host,
         fileset,
@@ -113,10 +133,10 @@ pub fn run(
     attempt::make(&surroundings, slot, &mut record, &mut |event| {
         if let Some(teller) = &mut teller {
             match &event {
-                Event::Queued => teller.phase(Phase::Queued),
-                Event::Transferring => teller.phase(Phase::Transferring),
+                Event::Queued { .. } => teller.phase(Phase::Queued),
+                Event::Transferring { .. } => teller.phase(Phase::Transferring),
                 Event::Progress(progress) => teller.progress(**progress),
-                Event::Finishing => teller.phase(Phase::Finishing),
+                Event::Finishing | Event::NextMinute { .. } => teller.phase(Phase::Finishing),
             }
         }
         watch(event);
@@ -125,8 +145,11 @@ pub fn run(
     drop(teller);
     // From here on the next run may begin: hooks and the trash can take long, and neither needs the fileset.
     drop(claim);
-    ending::tell_hooks(host, &last);
-    ending::empty_trash(host, fileset, &storage);
+    // A unit's run has units of their own for these, and is settled by itself.
+    if let Carrier::Here = host.carrier {
+        ending::tell_hooks(host.paths, &last);
+        ending::empty_trash(host, fileset, &storage);
+    }
     Ok(Answer::Ran(Box::new(record)))
 }
 

@@ -42,6 +42,8 @@ pub enum Error {
     Replaced { path: PathBuf },
     #[error("{} is the newest snapshot, which is never destroyed: nothing was destroyed", .path.display())]
     Newest { path: PathBuf },
+    #[error("{} was filled by another user (uid {owner}) than the one who goes on with it (uid {writer})", .path.display())]
+    OtherWriter { path: PathBuf, owner: u32, writer: u32 },
     #[error("stopped while making the workspace ready")]
     Stopped,
     #[error("failed to remove {failures} names below {}, the first of them {}", .path.display(), .first.display())]

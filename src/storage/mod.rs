@@ -11,6 +11,7 @@ pub use error::Error;
 use crate::fileset::name::{DatasetName, Name};
 use crate::fileset::snapshot::{Automatic, Kept, Snapshot};
 use crate::fileset::workspace::Workspace;
+use crate::host::account::Account;
 use crate::host::signals::Stop;
 use std::fmt;
 use std::path::PathBuf;
@@ -98,6 +99,28 @@ impl Storage {
     pub fn new(settings: &Settings) -> Self {
         match settings {
             Settings::Directory { path } => Self::Directory(directory::Directory::new(path.clone())),
+        }
+    }
+
+    /// The same storage, whose workspaces somebody else fills: they get what that takes, and no more.
+    #[must_use]
+    pub fn filled_by(self, writer: Account) -> Self {
+        match self {
+            Self::Directory(storage) => Self::Directory(storage.filled_by(writer)),
+        }
+    }
+
+    /// Closes what a killed run left open.
+    pub fn close(&self, dataset: &DatasetName) -> Result<(), Error> {
+        match self {
+            Self::Directory(storage) => storage.close(dataset),
+        }
+    }
+
+    /// Whether destroyed snapshots still take room that emptying the trash would free.
+    pub fn has_trash(&self, dataset: &DatasetName) -> Result<bool, Error> {
+        match self {
+            Self::Directory(storage) => storage.has_trash(dataset),
         }
     }
 

@@ -8,15 +8,17 @@ pub mod rsync;
 mod ssh;
 
 use crate::fileset::name::Name;
-use crate::fileset::progress::{Progress, Transferred};
+use crate::fileset::progress::{Progress, Totals, Transferred};
 use crate::fileset::workspace::Workspace;
 use crate::host::process::Limits;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fs::File;
 use std::path::Path;
 
 /// A fileset's transport, as configured and valid.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Transport {
     Rsync(rsync::settings::Settings),
 }
@@ -69,7 +71,8 @@ pub enum Event {
 }
 
 /// Why there is nothing to keep.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Failure {
     pub verdict: Verdict,
     /// In plain words: what happened and what to do. A lowercase fragment without a final stop.
@@ -79,7 +82,8 @@ pub struct Failure {
 }
 
 /// What a transfer that came to nothing means for the run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Not now; nobody has to do anything.
     Deferred,
@@ -118,6 +122,31 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+/// What a transfer would come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rehearsal {
+    /// What the source holds now.
+    pub totals: Totals,
+    /// Regular files that are new or changed.
+    pub files: u64,
+    /// The sum of their sizes: at most so much has to come.
+    pub bytes: u64,
+    /// Names in the workspace that the source has no more.
+    pub deleted: u64,
+}
+
+/// Finds out what a transfer into the workspace would come to, and changes nothing in it: it may be history. One that is
+/// not there counts as empty.
+pub fn rehearse(
+    transport: &Transport,
+    job: Job<'_>,
+    tell: &mut dyn FnMut(Event),
+) -> Result<Rehearsal, Failure> {
+    match transport {
+        Transport::Rsync(settings) => rsync::rehearse(settings, job, tell),
+    }
+}
 
 /// Makes the workspace equal to the source.
 ///

@@ -231,7 +231,7 @@ impl Drop for Inetd {
 }
 
 /// A process and all it started, itself first.
-fn descendants(pid: u32) -> Vec<Pid> {
+pub fn descendants(pid: u32) -> Vec<Pid> {
     let parents: Vec<(u32, u32)> = fs::read_dir("/proc")
         .expect("/proc")
         .filter_map(|entry| {

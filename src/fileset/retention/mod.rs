@@ -13,7 +13,7 @@ mod tests;
 mod what_if;
 
 pub use plan::{Plan, Reason};
-pub use what_if::{Judged, Verdict};
+pub use what_if::Verdict;
 
 use super::invalid::Invalid;
 use std::fmt;

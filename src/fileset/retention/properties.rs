@@ -47,7 +47,7 @@ fn any_snapshot() -> impl Strategy<Value = Snapshot> {
     prop_oneof![
         12 => any_time().prop_map(|time| Snapshot::Automatic(Automatic::at(time))),
         1 => (any_time(), "[a-z]{1,3}").prop_map(|(time, label)| {
-            Snapshot::from(Automatic::at(time).name().replace("planb", &label).as_str())
+            Snapshot::from(Automatic::at(time).to_string().replace("planb", &label).as_str())
         }),
         1 => "[a-z@-]{0,5}".prop_map(|name| Snapshot::from(name.as_str())),
     ]
@@ -166,7 +166,7 @@ fn a_hundred_thousand_names_are_planned_right() {
     for hour in 0..100_000 {
         let made = Automatic::at(datetime!(2015-01-01 00:17 UTC) + Duration::hours(hour));
         ledger.add(made, &zone);
-        snapshots.push(Snapshot::from(made.name().as_str()));
+        snapshots.push(Snapshot::from(made.to_string().as_str()));
     }
     let plan = retention.plan(&snapshots, &zone);
     assert_eq!(kept(&plan), ledger.promised().into_iter().map(Snapshot::Automatic).collect());

@@ -277,7 +277,7 @@ fn names_at_the_ends_of_time_are_planned_in_every_zone() {
 fn what_if_answers_line_by_line_in_the_order_asked() {
     let text = "planb-20260102T0000Z\nzfs-auto-snap_daily\n\nplanb-20260101T0100Z\r\nplanb-20260101T0000Z\n\
                 before-upgrade-20260101T0100Z\nplanb-20260101T0100Z\nplanb-20260231T0000Z";
-    let lines: Vec<_> = retention("1d").what_if(text, &Zone::utc()).iter().map(Judged::to_string).collect();
+    let lines: Vec<_> = retention("1d").what_if(text, &Zone::utc()).iter().map(ToString::to_string).collect();
     assert_eq!(
         lines,
         [

@@ -111,12 +111,12 @@ fn what_the_database_does_not_take_waits_and_goes_in_later() {
     }
     fs::remove_dir(world.db()).expect("it is empty");
     let (_, notices) = ask(&world.paths, NOW, |history| history.runs(None, None)).expect("it can be read");
-    assert!(texts(&notices).contains("3 records wait"), "{notices:?}");
+    assert!(texts(&notices).contains(": 3 records; "), "{notices:?}");
 
     fs::write(world.paths.spool().join("bad.json"), "{").expect("it can be written");
     let notices = end(&world.paths, &run("web1", 3, Outcome::Success), NOW).notices;
     let texts = texts(&notices);
-    assert!(texts.contains("3 records that had waited") && texts.contains("bad.json.corrupt-"), "{texts}");
+    assert!(texts.contains("3 records had waited") && texts.contains("bad.json.corrupt-"), "{texts}");
     assert!(texts.contains("was missing though filesets have run before"), "{texts}");
     assert_eq!(world.ids(), ["web13", "web12", "web11", "web10"]);
     assert_eq!(

@@ -1,6 +1,5 @@
 //! What is carried on from run to run.
 
-use super::super::query::Streak;
 use super::*;
 
 /// One run from begin to end, as the story does it.
@@ -15,9 +14,11 @@ fn whole(world: &World, record: &Record) -> Last {
     ended.last
 }
 
-fn streak(world: &World, fileset: &str) -> Streak {
-    let (streaks, _) = ask(&world.paths, NOW, History::streaks).expect("it can be read");
-    streaks[&name(fileset)]
+/// What the history alone knows: when the last success ended, when a failure first began since then, how many there were.
+fn streak(world: &World, fileset: &str) -> (Option<OffsetDateTime>, Option<OffsetDateTime>, u32) {
+    let (last, _) = ask(&world.paths, NOW, |history| history.last(&name(fileset))).expect("it can be read");
+    let last = last.expect("it ran");
+    (last.last_success.map(|success| success.finished), last.first_failure, last.failures)
 }
 
 #[test]
@@ -46,19 +47,12 @@ fn a_streak_begins_with_a_failure_and_is_still_known_to_the_success_that_ends_it
         assert_eq!(last.failing_since(), Some(at(2)));
         assert_eq!(last.last_success.expect("an earlier one").id, "web11");
     }
-    assert_eq!(
-        streak(&world, "web1"),
-        Streak {
-            last_success: Some(at(1) + Duration::from_secs(30)),
-            first_failure: Some(at(2)),
-            failures: 3
-        }
-    );
+    assert_eq!(streak(&world, "web1"), (Some(at(1) + Duration::from_secs(30)), Some(at(2)), 3));
 
     let last = whole(&world, &run("web1", 7, Outcome::Success));
     assert_eq!((last.first_failure, last.failures, last.failing_since()), (Some(at(2)), 3, None));
     assert_eq!(last.last_success.as_ref().map(|s| s.id.as_str()), Some("web17"));
-    assert_eq!(streak(&world, "web1").failures, 0);
+    assert_eq!(streak(&world, "web1"), (Some(at(7) + Duration::from_secs(30)), Some(at(2)), 3));
 
     let last = whole(&world, &run("web1", 8, Outcome::Success));
     assert_eq!((last.first_failure, last.failures), (None, 0));
@@ -79,9 +73,13 @@ fn a_run_left_open_was_killed() {
     assert_eq!(world.ids(), ["web11", "web10"]);
 
     let died = NOW + Duration::from_secs(1);
-    let ended = close_killed(&world.paths, &name("web1"), died).expect("the second is open as well");
+    let ended = close_killed(&world.paths, &name("web1"), died, Outcome::Killed, "it was killed")
+        .expect("the second is open as well");
     assert_eq!((ended.last.run.finished, ended.last.failures), (Some(died), 2));
-    assert!(close_killed(&world.paths, &name("web1"), died).is_none(), "it is closed now");
+    assert!(
+        close_killed(&world.paths, &name("web1"), died, Outcome::Killed, "it was killed").is_none(),
+        "it is closed now"
+    );
     assert_eq!(world.ids(), ["web12", "web11", "web10"]);
 }
 

@@ -21,7 +21,7 @@ const MARKER_DRAFT: &str = ".planb.new";
 const TRASH: &str = ".trash";
 
 /// Nobody but who runs the backups: each holds a whole host's secrets.
-const PRIVATE: Mode = Mode::S_IRWXU;
+pub const PRIVATE: Mode = Mode::S_IRWXU;
 
 #[derive(Debug)]
 pub struct Dataset {

@@ -9,6 +9,13 @@
 //!
 //! A tree becomes a snapshot by one rename, and stops being one by one rename, so a snapshot is listed whole or not
 //! at all, whenever the power goes. Nothing here writes to, or changes an attribute of, a file below a snapshot.
+//!
+//! Who fills the tree need not be who keeps the dataset: root keeps it, and user planb, who talks to the network, fills
+//! `.new/data`. Files must be planb's own to be hard-linked (`fs.protected_hardlinks`, `proc_sys_fs(5)`), so what guards
+//! history is above them: the dataset and each snapshot's top directory are root's and closed to planb, but for the one
+//! snapshot that the new tree is linked from, as long as the transfer lasts. What remains: a transfer that was taken
+//! over can write to files of that snapshot, and so to those of older ones that share an inode with it. Storages that
+//! keep history by themselves (zfs, btrfs) do not have that weakness.
 
 mod dataset;
 mod descent;
@@ -20,9 +27,11 @@ pub use open::Open;
 use super::{Destroyed, Emptied, Error, Leftover, Listed, SnapshotName, Space};
 use crate::fileset::name::{DatasetName, Name};
 use crate::fileset::snapshot::Automatic;
+use crate::host::account::Account;
 use crate::host::signals::Stop;
 use dataset::Dataset;
 use descent::{DIRECTORY, Task};
+use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
@@ -35,17 +44,40 @@ use std::path::PathBuf;
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
+    /// Who fills workspaces: we ourselves, or whom we let.
+    writer: Account,
 }
 
 impl Directory {
     pub fn new(path: PathBuf) -> Self {
-        Self { path }
+        Self { path, writer: Account::own() }
+    }
+
+    pub fn filled_by(self, writer: Account) -> Self {
+        Self { writer, ..self }
     }
 
     pub fn open(&self, dataset: &DatasetName, fileset: &Name, stop: &Stop) -> Result<Open, Error> {
         let root = self.root()?;
         let dataset = Dataset::create(&root, &self.path, dataset, fileset)?;
-        Open::new(dataset, stop)
+        Open::new(dataset, self.writer, stop)
+    }
+
+    /// Shuts every snapshot that a killed run left open to its writer.
+    pub fn close(&self, dataset: &DatasetName) -> Result<(), Error> {
+        match self.dataset(dataset)? {
+            Some(dataset) => open::shut_all(&dataset),
+            None => Ok(()),
+        }
+    }
+
+    pub fn has_trash(&self, dataset: &DatasetName) -> Result<bool, Error> {
+        let Some(dataset) = self.dataset(dataset)? else { return Ok(false) };
+        let Some(trash) = dataset.trash()? else { return Ok(false) };
+        let path = dataset.trash_path();
+        let mut entries = Dir::from_fd(trash).map_err(Error::io("list", &path))?;
+        let dots = 2;
+        Ok(entries.iter().nth(dots).is_some())
     }
 
     pub fn snapshots(&self, dataset: &DatasetName) -> Result<Vec<Listed>, Error> {

@@ -1,16 +1,17 @@
 //! The tree under construction, from the first directory to the rename that makes it history.
 
-use super::dataset::{Dataset, make_directory};
+use super::dataset::{Dataset, PRIVATE, make_directory};
 use super::descent::{DIRECTORY, Identity, Task, is_directory, walk};
 use super::{Error, Leftover, SnapshotName};
 use crate::fileset::workspace::{Workspace, Writes};
+use crate::host::account::Account;
 use crate::host::signals::Stop;
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, openat};
-use nix::sys::stat::{Mode, fstat, fstatat};
-use nix::unistd::syncfs;
-use std::os::fd::{AsFd, OwnedFd};
+use nix::sys::stat::{Mode, fchmod, fstat, fstatat};
+use nix::unistd::{fchown, syncfs};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// The files of a snapshot, and of the tree under construction.
@@ -26,14 +27,17 @@ pub struct Open {
     data: OwnedFd,
     identity: Identity,
     leftover: Leftover,
+    _reference: Option<Shared>,
 }
 
 impl Open {
-    pub fn new(dataset: Dataset, stop: &Stop) -> Result<Self, Error> {
+    pub fn new(dataset: Dataset, writer: Account, stop: &Stop) -> Result<Self, Error> {
         let path = dataset.path().join(NEW).join(DATA);
-        let leftover = match leftover(&dataset, &path, stop) {
+        let leftover = match leftover(&dataset, &path, writer, stop) {
             // What cannot be made safe to write to is not worth the risk: a tree can be transferred again.
-            Err(why @ (Error::NotRemoved { .. } | Error::NotADirectory { .. })) => {
+            Err(
+                why @ (Error::NotRemoved { .. } | Error::NotADirectory { .. } | Error::OtherWriter { .. }),
+            ) => {
                 dataset.discard(NEW).map_err(Error::io("discard the unfinished tree", &path))?;
                 Leftover::Discarded(Box::new(why))
             }
@@ -43,8 +47,24 @@ impl Open {
         let data = make_directory(new.as_fd(), DATA).map_err(Error::io("create", &path))?;
         let identity = identity(&data, &path)?;
         let reference = reference(&dataset)?;
+        let mut shared = None;
+        if writer != Account::own() {
+            // Also what was made before it was somebody else who fills it.
+            shut_all(&dataset)?;
+            share(dataset.as_fd(), writer).map_err(Error::io("open to its writer", dataset.path()))?;
+            share(new.as_fd(), writer).map_err(Error::io("open to its writer", &path))?;
+            fchown(&data, Some(writer.uid), Some(writer.gid)).map_err(Error::io("give away", &path))?;
+            if let Some(name) = &reference {
+                let path = dataset.path().join(name.to_string());
+                let top = openat(&dataset, name.to_string().as_str(), DIRECTORY, Mode::empty());
+                let top = top.map_err(Error::io("open", &path))?;
+                share(top.as_fd(), writer).map_err(Error::io("open to its writer", &path))?;
+                shared = Some(Shared(top));
+            }
+        }
+        let reference = reference.map(|name| dataset.path().join(name.to_string()).join(DATA));
         let workspace = Workspace::new(path, Writes::Linked { reference });
-        Ok(Self { dataset, workspace, data, identity, leftover })
+        Ok(Self { dataset, workspace, data, identity, leftover, _reference: shared })
     }
 
     pub fn workspace(&self) -> &Workspace {
@@ -62,10 +82,12 @@ impl Open {
             return Err(Error::Exists { path });
         }
         let now = openat(&self.dataset, NEW, DIRECTORY, Mode::empty())
-            .and_then(|new| fstatat(new, DATA, AtFlags::AT_SYMLINK_NOFOLLOW));
-        if now.map(|stat| Identity::of(&stat)) != Ok(self.identity) {
+            .and_then(|new| fstatat(&new, DATA, AtFlags::AT_SYMLINK_NOFOLLOW).map(|stat| (new, stat)));
+        if now.as_ref().map(|(_, stat)| Identity::of(stat)) != Ok(self.identity) {
             return Err(Error::Replaced { path: self.workspace.path().to_owned() });
         }
+        let new = now.map_err(Error::io("look at", self.workspace.path()))?.0;
+        fchmod(&new, PRIVATE).map_err(Error::io("shut", self.workspace.path()))?;
         // First the content, then the name: a listed snapshot is whole after a power cut too.
         syncfs(&self.data).map_err(Error::io("write to the disk", self.workspace.path()))?;
         self.dataset.publish(NEW, name)?;
@@ -79,7 +101,7 @@ impl Open {
 /// attributes than the source's would set them right in place, and so in every snapshot that shares the inode. So
 /// before anybody writes, all links are unlinked here; they are linked anew where they still fit. What was transferred
 /// has no other name, and stays.
-fn leftover(dataset: &Dataset, path: &Path, stop: &Stop) -> Result<Leftover, Error> {
+fn leftover(dataset: &Dataset, path: &Path, writer: Account, stop: &Stop) -> Result<Leftover, Error> {
     let not_a_directory = || Error::NotADirectory { path: path.to_owned() };
     let new = match openat(dataset, NEW, DIRECTORY, Mode::empty()) {
         Ok(new) => new,
@@ -91,6 +113,11 @@ fn leftover(dataset: &Dataset, path: &Path, stop: &Stop) -> Result<Leftover, Err
         Ok(stat) if !is_directory(&stat) => return Err(not_a_directory()),
         Ok(stat) if !Identity::of(&stat).same_file_system(dataset.identity()) => {
             return Err(Error::OtherFileSystem { path: path.to_owned() });
+        }
+        // What is in there the writer could neither change nor remove.
+        Ok(stat) if stat.st_uid != writer.uid.as_raw() => {
+            let (owner, writer) = (stat.st_uid, writer.uid.as_raw());
+            return Err(Error::OtherWriter { path: path.to_owned(), owner, writer });
         }
         Ok(_) => {}
         Err(Errno::ENOENT) => return Ok(Leftover::None),
@@ -112,8 +139,8 @@ fn leftover(dataset: &Dataset, path: &Path, stop: &Stop) -> Result<Leftover, Err
 }
 
 /// The newest tree that is finished.
-fn reference(dataset: &Dataset) -> Result<Option<PathBuf>, Error> {
-    for name in dataset.snapshots()?.iter().rev() {
+fn reference(dataset: &Dataset) -> Result<Option<SnapshotName>, Error> {
+    for name in dataset.snapshots()?.into_iter().rev() {
         let path = dataset.path().join(name.to_string()).join(DATA);
         let found = openat(dataset, name.to_string().as_str(), DIRECTORY, Mode::empty())
             .and_then(|snapshot| fstatat(snapshot, DATA, AtFlags::AT_SYMLINK_NOFOLLOW));
@@ -121,13 +148,43 @@ fn reference(dataset: &Dataset) -> Result<Option<PathBuf>, Error> {
             Ok(stat) if !Identity::of(&stat).same_file_system(dataset.identity()) => {
                 return Err(Error::OtherFileSystem { path });
             }
-            Ok(stat) if is_directory(&stat) => return Ok(Some(path)),
+            Ok(stat) if is_directory(&stat) => return Ok(Some(name)),
             // Somebody else made a directory of that name.
             Ok(_) | Err(Errno::ENOENT) => {}
             Err(errno) => return Err(Error::io("look at", path)(errno)),
         }
     }
     Ok(None)
+}
+
+/// The top directory of the snapshot that a new tree is linked from; shut again when it is dropped.
+#[derive(Debug)]
+struct Shared(OwnedFd);
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let _ = fchmod(&self.0, PRIVATE);
+    }
+}
+
+/// Lets the writer's group go through a directory that stays ours.
+fn share(directory: BorrowedFd<'_>, writer: Account) -> Result<(), Errno> {
+    fchown(directory, None, Some(writer.gid))?;
+    fchmod(directory, PRIVATE | Mode::S_IRGRP | Mode::S_IXGRP)
+}
+
+/// Shuts all snapshots, so that nobody but us goes through to their files.
+pub fn shut_all(dataset: &Dataset) -> Result<(), Error> {
+    for name in dataset.snapshots()? {
+        let path = dataset.path().join(name.to_string());
+        let top = openat(dataset, name.to_string().as_str(), DIRECTORY, Mode::empty())
+            .map_err(Error::io("open", &path))?;
+        let mode = fstat(&top).map_err(Error::io("look at", &path))?.st_mode;
+        if Mode::from_bits_truncate(mode) != PRIVATE {
+            fchmod(&top, PRIVATE).map_err(Error::io("shut", &path))?;
+        }
+    }
+    Ok(())
 }
 
 fn identity(directory: &OwnedFd, path: &Path) -> Result<Identity, Error> {

@@ -45,6 +45,19 @@ pub fn kept(wanted: Metadata, workspace: &Path, tell: &mut dyn FnMut(Event)) -> 
     Ok(Kept { metadata, nanoseconds })
 }
 
+/// The same as far as looking tells, for a workspace that may not be touched: one that has no exact time anywhere near
+/// its top is taken for one that keeps none.
+pub fn found(wanted: Metadata, workspace: &Path) -> Kept {
+    let metadata = match xattr::get(workspace, PROBE) {
+        Err(error) if error.kind() == ErrorKind::Unsupported => Metadata::Basic,
+        _ => wanted,
+    };
+    let exact = |path: &Path| path.symlink_metadata().is_ok_and(|found| found.mtime_nsec() != 0);
+    let mut near = workspace.read_dir().into_iter().flatten().filter_map(Result::ok);
+    let nanoseconds = exact(workspace) || near.any(|entry| exact(&entry.path()));
+    Kept { metadata, nanoseconds }
+}
+
 fn keeps_attributes(workspace: &Path) -> Result<bool, Failure> {
     match xattr::set(workspace, PROBE, b"1").and_then(|()| xattr::remove(workspace, PROBE)) {
         Ok(()) => Ok(true),

@@ -13,7 +13,7 @@ pub mod settings;
 mod verdict;
 pub mod words;
 
-use super::{Event, Failure, Job, ssh};
+use super::{Event, Failure, Job, Rehearsal, ssh};
 use crate::fileset::progress::Transferred;
 use crate::fileset::workspace::{Workspace, Writes};
 use crate::host::output::Lines;
@@ -33,14 +33,43 @@ const PROGRESS: Duration = Duration::from_millis(250);
 /// Makes the workspace equal to the source.
 pub fn pull(settings: &Settings, job: Job<'_>, tell: &mut dyn FnMut(Event)) -> Result<Transferred, Failure> {
     let workspace = job.workspace;
-    let place = ssh::Place { known_hosts: job.known_hosts, home: job.home };
     if let Source::Local(_) = settings.source {
         not_now(Path::new(remote::DO_NOT_RUN))?;
     }
-
     let kept = metadata::kept(settings.metadata, workspace.path(), tell)?;
-    let share_of = share_of(workspace);
+    let (transferred, _) = go(settings, job, kept, None, tell)?;
+    all_there(settings, kept.metadata, workspace.path(), tell)?;
+    Ok(transferred)
+}
 
+/// Finds out what would have to be done to make the workspace equal to the source.
+pub fn rehearse(
+    settings: &Settings,
+    job: Job<'_>,
+    tell: &mut dyn FnMut(Event),
+) -> Result<Rehearsal, Failure> {
+    if let Source::Local(_) = settings.source {
+        not_now(Path::new(remote::DO_NOT_RUN))?;
+    }
+    let kept = metadata::found(settings.metadata, job.workspace.path());
+    let (_, statistics) = go(settings, job, kept, Some(REHEARSAL), tell)?;
+    statistics.rehearsed().ok_or_else(|| Failure::failed("rsync did not say what it would do"))
+}
+
+/// What keeps rsync from every change: with it, each of its system calls that would make one does nothing. No flag that
+/// a fileset may have takes it back.
+const REHEARSAL: &str = "--dry-run";
+
+fn go(
+    settings: &Settings,
+    job: Job<'_>,
+    kept: metadata::Kept,
+    option: Option<&str>,
+    tell: &mut dyn FnMut(Event),
+) -> Result<(Transferred, Statistics), Failure> {
+    let workspace = job.workspace;
+    let place = ssh::Place { known_hosts: job.known_hosts, home: job.home };
+    let share_of = share_of(workspace);
     let filter = job.scratch.join("filter");
     fs::write(&filter, filter::rules(&settings.include, &settings.exclude))
         .map_err(|e| Failure::because(format!("failed to write {}", filter.display()), &e))?;
@@ -53,6 +82,7 @@ pub fn pull(settings: &Settings, job: Job<'_>, tell: &mut dyn FnMut(Event)) -> R
     let files = arguments::Files { filter: &filter, ssh: &ssh_config };
     let rsync = Program::find("rsync")
         .map_err(|e| Failure::because("failed to run rsync", &e))?
+        .args(option)
         .args(arguments::arguments(settings, kept, workspace, files))
         .stdin(Input::File(job.hold))
         .stalls_after(settings.stall_timeout.duration().max(Duration::from_secs(1)));
@@ -65,8 +95,7 @@ pub fn pull(settings: &Settings, job: Job<'_>, tell: &mut dyn FnMut(Event)) -> R
         .map_err(|e| Failure::because("failed to run rsync", &e))?;
     let (said, statistics) = listener.finish();
     let transferred = verdict::judge(ending, &said, &statistics, settings, &place)?;
-    all_there(settings, kept.metadata, workspace.path(), tell)?;
-    Ok(transferred)
+    Ok((transferred, statistics))
 }
 
 /// Defers while the directory on this very machine has files.

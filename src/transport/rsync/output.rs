@@ -4,6 +4,7 @@
 //! `--info=progress2 --stats --no-human-readable`.
 
 use crate::fileset::progress::{Progress, Totals, Transferred};
+use crate::transport::Rehearsal;
 
 /// Reads the meter's lines, each ended by a carriage return:
 ///
@@ -113,13 +114,13 @@ pub struct Statistics {
     transferred: Option<u64>,
     sent: Option<u64>,
     received: Option<u64>,
+    deleted: Option<u64>,
+    changed: Option<u64>,
 }
 
 /// Lines of the statistics that nobody asks for.
-const OTHER_FIGURES: [&str; 8] = [
+const OTHER_FIGURES: [&str; 6] = [
     "Number of created files",
-    "Number of deleted files",
-    "Total transferred file size",
     "Literal data",
     "Matched data",
     "File list size",
@@ -139,11 +140,23 @@ impl Statistics {
             "Number of files" => self.files = number(),
             "Total file size" => self.bytes = number(),
             "Number of regular files transferred" => self.transferred = number(),
+            "Number of deleted files" => self.deleted = number(),
+            "Total transferred file size" => self.changed = number(),
             "Total bytes sent" => self.sent = number(),
             "Total bytes received" => self.received = number(),
             _ => return OTHER_FIGURES.contains(&label),
         }
         true
+    }
+
+    /// The figures of a transfer that only looked, when all of them were printed.
+    pub fn rehearsed(&self) -> Option<Rehearsal> {
+        Some(Rehearsal {
+            totals: Totals { files: self.files?, bytes: self.bytes? },
+            files: self.transferred?,
+            bytes: self.changed?,
+            deleted: self.deleted?,
+        })
     }
 
     /// The figures, when all of them were printed. `local`: the source's bytes came from our own sending side.

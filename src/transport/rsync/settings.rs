@@ -2,10 +2,12 @@
 
 use super::words::{DaemonSource, Flag, Host, Jump, Pattern, RemoteProgram, SourcePath, SshOption, User};
 use crate::fileset::quantity::{Size, Span};
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// A valid `[rsync]` table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Settings {
     pub source: Source,
     /// What of the source is backed up, anchored at it. Never empty.
@@ -22,7 +24,8 @@ pub struct Settings {
 }
 
 /// Where the files are.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Source {
     /// A path of this machine.
     Local(SourcePath),
@@ -31,7 +34,8 @@ pub enum Source {
 }
 
 /// A source that is reached over ssh.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Ssh {
     pub host: Host,
     pub path: SourcePath,
@@ -49,7 +53,8 @@ pub struct Ssh {
 }
 
 /// A source that is reached through its rsync daemon.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Daemon {
     pub host: Host,
     pub source: DaemonSource,
@@ -60,7 +65,8 @@ pub struct Daemon {
 }
 
 /// The I/O scheduling class of rsync on the source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Ionice {
     Idle,
     BestEffort,
@@ -69,7 +75,8 @@ pub enum Ionice {
 }
 
 /// What files mean that were there when listed and gone when read (rsync exit 24).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Vanished {
     /// The run is deferred and tried again.
     Retry,
@@ -78,7 +85,8 @@ pub enum Vanished {
 }
 
 /// What is kept of a file beside its content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Metadata {
     /// Owners, ACLs, extended attributes, devices, hard links.
     Full,

@@ -1,0 +1,195 @@
+//! A transfer that the fileset's transfer unit makes, seen from the run that wants it.
+//!
+//! What that unit says is one thing, what systemd says of it is another. There is a success only if both say so and
+//! nothing of the unit lives on.
+
+use super::job::{self, Job};
+use super::told::{self, CameTo};
+use crate::fileset::name::Name;
+use crate::fileset::progress::Transferred;
+use crate::fileset::reason::chain;
+use crate::fileset::record::Outcome;
+use crate::fileset::workspace::Workspace;
+use crate::host::account::Account;
+use crate::host::paths::{LOCAL_SOURCE, Paths};
+use crate::host::process::{Ending, Limits};
+use crate::host::{lock, systemd};
+use crate::run::Event;
+use crate::run::attempt::{Cut, Surroundings};
+use crate::transport::Transport;
+use crate::transport::rsync::settings::Source;
+use nix::poll::{PollTimeout, poll};
+use nix::sys::signal::Signal;
+use std::io;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How often its progress is looked at.
+const PACE: Duration = Duration::from_secs(1);
+
+/// The transfer keeps the fileset's timeout itself, and tells better than we can what it was doing then. This is how
+/// much later we stop it.
+const GRACE: Duration = Duration::from_secs(60);
+
+/// How long a unit that systemd has stopped may still hold its lock.
+const LAST_BREATH: Duration = Duration::from_secs(10);
+
+pub fn name(fileset: &Name) -> String {
+    format!("planb-transfer@{fileset}.service")
+}
+
+pub fn transfer(
+    s: &Surroundings<'_>,
+    account: Account,
+    workspace: &Workspace,
+    watch: &mut dyn FnMut(Event<'_>),
+) -> Result<Transferred, Cut> {
+    let (fileset, paths) = (s.fileset, s.host.paths);
+    let unit = name(&fileset.name);
+    let job = Job {
+        id: s.request.id.clone(),
+        fileset: fileset.name.clone(),
+        transport: seen_from_inside(&fileset.transport),
+        workspace: workspace.clone(),
+        known_hosts: paths.known_hosts(),
+        home: paths.state(),
+        timeout: fileset.timeout,
+        log: s.host.log,
+    };
+    let _handed_over = job
+        .hand_over(paths, account)
+        .map_err(|e| Cut::new(Outcome::Failure, format!("failed to hand the transfer over: {e}")))?;
+
+    let deadline = Instant::now() + fileset.timeout.duration() + GRACE;
+    let limits = Limits { stop: s.host.stop, deadline: Some(deadline) };
+    let (tell, ended) = mpsc::channel();
+    let started = thread::scope(|scope| {
+        scope.spawn(|| drop(tell.send(systemd::start_and_wait(&unit, limits))));
+        loop {
+            match ended.recv_timeout(PACE) {
+                Ok(started) => break started,
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Some(progress) = told::read_progress(paths, &fileset.name) {
+                        watch(Event::Progress(&progress));
+                    }
+                }
+                // Its thread panicked: nothing is known of the unit.
+                Err(RecvTimeoutError::Disconnected) => {
+                    break Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
+                }
+            }
+        }
+    });
+    let clean = started.as_ref().is_ok_and(|started| started.ending.is_clean());
+    if let Ok(started) = &started
+        && !clean
+    {
+        log::debug!("{}: systemctl start {unit} {}: {}", fileset.name, started.ending, started.said);
+    }
+    // Read before anything else is done to the unit.
+    let last = if clean { None } else { Some(last_of(&unit)) };
+    end(paths, &fileset.name, !clean).map_err(|why| Cut::new(Outcome::Failure, why))?;
+
+    if s.host.stop.wished() {
+        return Err(Cut::interrupted());
+    }
+    let said = told::read_outcome(paths, &fileset.name, &s.request.id);
+    match (started, said) {
+        (Ok(_), Ok(CameTo::Done(transferred))) if clean => Ok(transferred),
+        (Ok(_), Ok(CameTo::Nothing(failure))) => Err(failure.into()),
+        (Err(error), _) => Err(Cut::new(Outcome::Failure, chain(&error))),
+        (Ok(started), _) if started.ending == Ending::TimedOut => {
+            let reason = "the transfer took longer than `timeout`, did not end by itself and was stopped";
+            Err(Cut::new(Outcome::Timeout, reason))
+        }
+        (Ok(started), _) if started.ending == Ending::Stopped => Err(Cut::interrupted()),
+        (Ok(_), Err(error)) if clean => Err(Cut::new(
+            Outcome::Failure,
+            format!("the transfer ended without saying what it came to: {error}"),
+        )),
+        (Ok(started), _) => Err(last.unwrap_or_default().cut(&unit, &started.said)),
+    }
+}
+
+/// The transport as the unit has it: a source on this machine is not at its own place there.
+fn seen_from_inside(transport: &Transport) -> Transport {
+    let mut inside = transport.clone();
+    let Transport::Rsync(settings) = &mut inside;
+    if let (Source::Local(path), Ok(there)) = (&mut settings.source, LOCAL_SOURCE.parse()) {
+        *path = there;
+    }
+    inside
+}
+
+/// Sees to it that nothing of the fileset's transfer lives. `stop`: although systemd may think so.
+pub fn end(paths: &Paths, fileset: &Name, stop: bool) -> Result<(), String> {
+    let hold = job::hold(paths, fileset);
+    let free = || lock::is_free(&hold).map_err(|e| format!("failed to look at {}: {e}", hold.display()));
+    if !stop && free()? {
+        return Ok(());
+    }
+    if systemd::is_running() {
+        systemd::stop(&[name(fileset)]).map_err(|error| chain(&error))?;
+    }
+    let until = Instant::now() + LAST_BREATH;
+    while !free()? {
+        if Instant::now() >= until {
+            let who: Vec<String> = lock::holders(&hold).iter().map(|holder| holder.pid.to_string()).collect();
+            let who = who.join(", ");
+            return Err(format!("a transfer that should be over still writes (process {who}): end it"));
+        }
+        // The end of another's process cannot be waited for: look again shortly.
+        let _ = poll(&mut [], PollTimeout::from(50_u8));
+    }
+    Ok(())
+}
+
+/// What systemd says of the transfer's end.
+#[derive(Debug, Default)]
+struct LastWords {
+    result: String,
+    code: String,
+    status: String,
+}
+
+fn last_of(unit: &str) -> LastWords {
+    let mut shown = systemd::show(unit, &["Result", "ExecMainCode", "ExecMainStatus"]).unwrap_or_default();
+    let mut take = |name: &str| shown.remove(name).unwrap_or_default();
+    LastWords { result: take("Result"), code: take("ExecMainCode"), status: take("ExecMainStatus") }
+}
+
+impl LastWords {
+    /// systemd.exec(5), `$SERVICE_RESULT`, tells what the results mean.
+    fn cut(&self, unit: &str, said: &str) -> Cut {
+        let Self { result, code, status } = self;
+        match result.as_str() {
+            "oom-kill" => Cut::new(
+                Outcome::Killed,
+                format!(
+                    "the transfer used up its memory and was killed: raise MemoryMax= of {unit}, or add memory"
+                ),
+            ),
+            "signal" | "core-dump" | "watchdog" => {
+                Cut::new(Outcome::Killed, format!("the transfer was ended by {}", signal(status)))
+            }
+            "timeout" => Cut::new(Outcome::Timeout, format!("systemd stopped {unit} for taking too long")),
+            "exit-code" => Cut::new(
+                Outcome::Failure,
+                format!("the transfer exited with {status} and did not say why: see journalctl -u {unit}"),
+            ),
+            _ => {
+                let detail = said.lines().next().unwrap_or_default();
+                let what = format!("{unit} could not be run ({result}, {code}): {detail}");
+                Cut::new(Outcome::Failure, format!("{what}: see journalctl -u {unit}"))
+            }
+        }
+    }
+}
+
+/// `9`, and `KILL` as `$EXIT_STATUS` has it, as `SIGKILL`.
+pub fn signal(text: &str) -> String {
+    let number = || text.parse().ok().and_then(|number: i32| Signal::try_from(number).ok());
+    let name = || format!("SIG{text}").parse().ok();
+    number().or_else(name).map_or_else(|| format!("signal {text}"), |signal: Signal| signal.to_string())
+}

@@ -1,0 +1,18 @@
+//! PlanB on a computer of its own, with the systemd of each supported release: what an administrator would see there.
+//!
+//! The machines are those of tests/lab. Time is moved by calendars a few seconds ahead; nothing waits but for a thing to
+//! be so, with a bound.
+#![expect(clippy::disallowed_methods, reason = "tests run programs and read their own environment")]
+
+#[path = "systemd/hostile.rs"]
+mod hostile;
+#[path = "systemd/killed.rs"]
+mod killed;
+#[path = "systemd/machine.rs"]
+mod machine;
+#[path = "systemd/reload.rs"]
+mod reload;
+#[path = "systemd/retry.rs"]
+mod retry;
+#[path = "systemd/runs.rs"]
+mod runs;
