@@ -11,7 +11,7 @@
 //! at all, whenever the power goes. Nothing here writes to, or changes an attribute of, a file below a snapshot.
 //!
 //! Who fills the tree need not be who keeps the dataset: root keeps it, and user planb, who talks to the network, fills
-//! `.new/data`. Files must be planb's own to be hard-linked (fs.protected_hardlinks, proc_sys_fs(5)), so what guards
+//! `.new/data`. Files must be planb's own to be hard-linked (`fs.protected_hardlinks`, `proc_sys_fs(5)`), so what guards
 //! history is above them: the dataset and each snapshot's top directory are root's and closed to planb, but for the one
 //! snapshot that the new tree is linked from, as long as the transfer lasts. What remains: a transfer that was taken
 //! over can write to files of that snapshot, and so to those of older ones that share an inode with it. Storages that
