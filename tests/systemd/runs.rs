@@ -45,8 +45,9 @@ on_each_release! {
              PLANB_RESULT=success PLANB_SNAPSHOT={path}"
         ));
         assert_eq!(of_event.lines().count(), 1, "{of_event}");
-        let transfer = journal(&format!("PLANB_FILESET=web1 PLANB_RUN_ID={id} _UID=$(id -u planb)"));
-        assert!(transfer.is_empty() || transfer.contains("web1"), "{transfer}");
+        // What ssh said to the first run of them: of another unit, with the same fields.
+        let transfer = journal("PLANB_FILESET=web1 _SYSTEMD_UNIT=planb-transfer@web1.service --output=verbose");
+        assert!(transfer.contains("Permanently added") && transfer.contains("PLANB_RUN_ID="), "{transfer}");
         let hooks = journal("PLANB_FILESET=web1 _SYSTEMD_UNIT=planb-hooks@web1.service");
         assert!(hooks.contains(&format!("heard web1 success timer {id} planb")), "{hooks}");
         let explained = machine.ok(&format!("journalctl --no-pager -x _SYSTEMD_INVOCATION_ID={id}"));
