@@ -2,7 +2,7 @@
 
 use super::carry::Carrier;
 use crate::fileset::name::Group;
-use crate::fileset::quantity::{Size, Span};
+use crate::fileset::quantity::{Size, Span, counted};
 use crate::fileset::record::{Outcome, Record};
 use crate::host::events;
 use log::Level;
@@ -65,14 +65,13 @@ pub fn end(carrier: Carrier, run: &Record) {
         );
     }
     let transferred = run.transferred.unwrap_or_default();
-    let (files, bytes) = (transferred.files, Size::from_bytes(transferred.bytes));
+    let (files, bytes) = (counted(transferred.files, "file"), Size::from_bytes(transferred.bytes));
     let snapshot = run.snapshot.as_deref().unwrap_or_default();
     let destroyed = match run.destroyed.len() {
         0 => String::new(),
         n => format!(", {n} destroyed"),
     };
-    let text =
-        format_args!("{name}: {snapshot} in {took}: {files} files changed, {bytes} transferred{destroyed}");
+    let text = format_args!("{name}: {snapshot} in {took}: {files} changed, {bytes} transferred{destroyed}");
     event(carrier, run, level, id, &fields, text);
     for snapshot in &run.destroyed {
         let fields = [("PLANB_SNAPSHOT", snapshot.as_str())];
