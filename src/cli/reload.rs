@@ -8,8 +8,6 @@ use crate::config::Configuration;
 use crate::host::events;
 use crate::host::signals::Stop;
 use crate::reload::{self, Done, Plan};
-use crate::run::Host;
-use crate::run::carry::Carrier;
 use anyhow::Result;
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -59,14 +57,7 @@ impl Reload {
         }
         let exit = told(&configuration, &plan);
         let (stop, slots) = (Stop::new()?, slots(world, &configuration));
-        let host = Host {
-            paths: &world.paths,
-            slots: &slots,
-            stop: &stop,
-            clock: world.clock,
-            carrier: Carrier::Unit(World::account()?),
-            log,
-        };
+        let host = world.unit_host(&slots, &stop, log)?;
         reload::recover(&host, &configuration)?;
         if nothing {
             log::error!(

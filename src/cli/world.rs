@@ -11,7 +11,10 @@ use crate::host::paths::Paths;
 use crate::host::random;
 use crate::host::signals::Stop;
 use crate::host::systemd;
+use crate::run::Host;
+use crate::run::carry::Carrier;
 use crate::run::settle::End;
+use crate::run::slot::Slots;
 use anyhow::{Context, Result};
 use log::LevelFilter;
 use nix::unistd::Uid;
@@ -73,6 +76,12 @@ impl World {
             ));
         }
         self.user.is_root()
+    }
+
+    /// What runs share that are units.
+    pub fn unit_host<'a>(&'a self, slots: &'a Slots, stop: &'a Stop, log: Option<Log>) -> Result<Host<'a>> {
+        let carrier = Carrier::Unit(Self::account()?);
+        Ok(Host { paths: &self.paths, slots, stop, clock: self.clock, carrier, log })
     }
 
     /// The user that transfers and hooks run as.

@@ -5,6 +5,7 @@
 pub mod account;
 pub mod clock;
 pub mod events;
+pub mod headway;
 pub mod lock;
 pub mod output;
 pub mod paths;

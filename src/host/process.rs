@@ -4,6 +4,7 @@
 //! Ctrl-C reaches only us, and we decide in which order things end) and nothing of ours open but its three streams.
 //! Both its output pipes are drained while it runs. It always has an end: its own, our deadline, or the wish to stop.
 
+use super::headway::Headway;
 use super::output::Tail;
 use super::signals::Stop;
 use nix::errno::Errno;
@@ -13,7 +14,7 @@ use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, PipeReader, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -320,67 +321,6 @@ fn watch(
     result
 }
 
-/// Whether a program still reads.
-///
-/// Asked of the kernel (`rchar` in /proc/PID/io) of all processes of the group that are called as the program is: a
-/// program that talks through another one hears from that one only what came from the far end, whereas the other's own
-/// figures go up with every sign of life the two exchange.
-struct Headway {
-    group: Pid,
-    name: String,
-    patience: Duration,
-    read: Option<u64>,
-    since: Instant,
-    next_look: Instant,
-}
-
-impl Headway {
-    fn new(group: Pid, name: &str, patience: Duration) -> Self {
-        let now = Instant::now();
-        // The kernel's own limit for a process's name.
-        let name = name.chars().take(15).collect();
-        Self { group, name, patience, read: None, since: now, next_look: now + patience / 8 }
-    }
-
-    /// Looks when it is time to. Where the kernel does not tell, nothing is ever over.
-    fn is_over(&mut self) -> bool {
-        let now = Instant::now();
-        if now < self.next_look {
-            return false;
-        }
-        self.next_look = now + self.patience / 8;
-        let read = self.look();
-        if read != self.read {
-            (self.read, self.since) = (read, now);
-        }
-        read.is_some() && now.duration_since(self.since) >= self.patience
-    }
-
-    fn look(&self) -> Option<u64> {
-        let mut sum = None;
-        for entry in fs::read_dir("/proc").ok()?.filter_map(Result::ok) {
-            let path = entry.path();
-            let Ok(stat) = fs::read_to_string(path.join("stat")) else { continue };
-            // pid (name) state parent group ...
-            let Some((name, rest)) = stat.split_once('(').and_then(|(_, rest)| rest.rsplit_once(") ")) else {
-                continue;
-            };
-            let fields: Vec<&str> = rest.split(' ').collect();
-            let number = |field: usize| fields.get(field).and_then(|text| text.parse::<u64>().ok());
-            let group = number(2).and_then(|group| i32::try_from(group).ok()).map(Pid::from_raw);
-            if name != self.name || group != Some(self.group) {
-                continue;
-            }
-            let io = fs::read_to_string(path.join("io")).ok()?;
-            let read: u64 = io.lines().find_map(|line| line.strip_prefix("rchar: ")?.parse().ok())?;
-            // Whole seconds of work (utime and stime, in hundredths) are headway too: deleting a large tree reads nothing.
-            let worked = (number(11).unwrap_or(0) + number(12).unwrap_or(0)) / 100;
-            sum = Some(sum.unwrap_or(0) + read + worked);
-        }
-        sum
-    }
-}
-
 /// What a descriptor under watch stands for.
 #[derive(Clone, Copy)]
 enum Watched<'a> {
@@ -410,6 +350,7 @@ fn wait(watched: &[(Watched<'_>, BorrowedFd<'_>)], until: Option<Instant>) -> io
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn shell(script: &str) -> Program {
         Program::find("sh").expect("a shell").args(["-c", script])

@@ -15,7 +15,7 @@ use crate::report::table::minute;
 use crate::run::asked;
 use crate::run::carry::Carrier;
 use crate::run::claim::{self, Refused};
-use crate::run::{self, Answer, Event, Host, Patience, Request, ending, retry};
+use crate::run::{self, Answer, Event, Patience, Request, ending, retry};
 use anyhow::{Context, Result};
 use time::OffsetDateTime;
 
@@ -48,14 +48,7 @@ pub fn run(world: &World, name: &str) -> Result<Exit> {
         patience: Patience::For(patience(fileset)),
     };
     let (stop, slots) = (world::stop()?, slots(world, &configuration));
-    let host = Host {
-        paths: &world.paths,
-        slots: &slots,
-        stop: &stop,
-        clock: world.clock,
-        carrier: Carrier::Unit(World::account()?),
-        log: configuration.settings.log,
-    };
+    let host = world.unit_host(&slots, &stop, configuration.settings.log)?;
     // Whatever comes of this run, the attempt that was planned is made by it.
     retry::cancel(&world.paths, &name);
     let mut teller = Teller { fileset, until: None };

@@ -6,8 +6,6 @@ use crate::cli::world::World;
 use crate::config;
 use crate::fileset::name::Name;
 use crate::host::signals::Stop;
-use crate::run::Host;
-use crate::run::carry::Carrier;
 use crate::run::settle;
 use anyhow::Result;
 
@@ -24,14 +22,7 @@ impl Settle {
         world.log(configuration.settings.log, &[("PLANB_RUN_ID", id.as_str())]);
         // What is begun here is brought to its end: it is short, and nobody comes after us.
         let (stop, slots) = (Stop::new()?, slots(world, &configuration));
-        let host = Host {
-            paths: &world.paths,
-            slots: &slots,
-            stop: &stop,
-            clock: world.clock,
-            carrier: Carrier::Unit(World::account()?),
-            log: configuration.settings.log,
-        };
+        let host = world.unit_host(&slots, &stop, configuration.settings.log)?;
         let fileset = configuration.fileset(self.fileset.as_str());
         settle::settle(&host, &self.fileset, fileset, &id, &World::main_process_end());
         Ok(Exit::Done)
