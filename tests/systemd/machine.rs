@@ -138,7 +138,8 @@ impl Machine {
         said
     }
 
-    /// Waits until a condition of the shell is true, at the longest so many seconds.
+    /// Waits until a condition of the shell is true (of the journal: ask it without `-u`, since journald no longer knows
+    /// the unit of who had ended by the time it looked), at the longest so many seconds.
     pub fn wait(&self, seconds: u32, condition: &str) {
         let script = format!(
             "end=$((SECONDS + {seconds})); until {condition}; do [ $SECONDS -lt $end ] || exit 1; sleep 0.1; done"
