@@ -47,7 +47,8 @@ pub enum Content {
 /// Of each fileset the link that makes its timer start comes last, for [`write`](write()) to keep it so.
 pub fn files(configuration: &Configuration) -> Vec<(String, Content)> {
     let mut files = Vec::new();
-    let storages: Vec<&Path> = configuration.settings.storages.values().map(root).collect();
+    let storages: Vec<&Path> =
+        configuration.settings.storages.values().map(storage::Settings::path).collect();
     if !storages.is_empty() {
         // It sorts before those of the filesets, whose datasets are shown again below what is hidden here.
         let path = "planb-transfer@.service.d/40-planb-storages.conf".to_owned();
@@ -68,11 +69,6 @@ pub fn files(configuration: &Configuration) -> Vec<(String, Content)> {
         files.push((format!("timers.target.wants/planb@{name}.timer"), Content::Link(TIMER)));
     }
     files
-}
-
-fn root(storage: &storage::Settings) -> &Path {
-    let storage::Settings::Directory { path } = storage;
-    path
 }
 
 fn timer(fileset: &Fileset, shifted: ShiftedHours) -> String {
@@ -105,7 +101,7 @@ RuntimeMaxSec={limit}s
 
 fn transfer(fileset: &Fileset) -> String {
     let limit = fileset.timeout.secs().saturating_add(TRANSFER_GRACE);
-    let dataset = quoted(&root(&fileset.storage.settings).join(&fileset.dataset).to_string_lossy());
+    let dataset = quoted(&fileset.storage.settings.reach(&fileset.dataset).to_string_lossy());
     let zone = &fileset.timezone;
     let Transport::Rsync(settings) = &fileset.transport;
     let mut own = String::new();

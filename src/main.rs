@@ -9,6 +9,7 @@ mod generator;
 mod history;
 mod hooks;
 mod host;
+mod keys;
 mod reload;
 mod report;
 mod run;

@@ -9,6 +9,7 @@ use super::settings::Judged;
 use super::suggest::{nearest, one_of};
 use super::zones::Zones;
 use crate::fileset::hours::BlacklistHours;
+use crate::fileset::key::KeySource;
 use crate::fileset::name::{DatasetName, Group, Name, StorageName, Tag};
 use crate::fileset::quantity::{Percent, Span};
 use crate::fileset::retention::{Period, Retention};
@@ -31,6 +32,8 @@ pub struct Fileset {
     pub enabled: bool,
     pub storage: Storage,
     pub dataset: DatasetName,
+    /// Where the dataset's key comes from; absent: it is not encrypted.
+    pub encryption: Option<KeySource>,
     /// Without rules nothing is destroyed.
     pub retain: Retention,
     pub schedule: Schedule,
@@ -154,6 +157,7 @@ fn valid(
         enabled: enabled?,
         storage: storage?,
         dataset: dataset?,
+        encryption: None,
         retain: retain.unwrap_or_default(),
         schedule: schedule?,
         blacklist_hours: blacklist_hours?,

@@ -91,8 +91,8 @@ pub fn judge(host: &Host, zones: &Zones) -> Judged {
     let (mut valid, mut mistakes) = (BTreeMap::new(), Vec::new());
     for (name, written) in &host.storages {
         let mut result = storage(name, written, zones, &mut mistakes);
-        if let Ok((_, storage::Settings::Directory { path })) = &result
-            && let Some(other) = paths.insert(path.clone(), name)
+        if let Ok((_, settings)) = &result
+            && let Some(other) = paths.insert(settings.path().to_owned(), name)
         {
             let message =
                 format!("storage `{name}` has the path of storage `{other}`: one place, one storage");

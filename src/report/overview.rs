@@ -1,16 +1,17 @@
 //! Every fileset in one view: what `planb list` and `planb status` show.
 
 use crate::config::{Configuration, Fileset, Invalid};
+use crate::fileset::name::{DatasetName, Name, StorageName};
 use crate::fileset::record::Outcome;
 use crate::fileset::schedule::ShiftedHours;
 use crate::history::{self, Last, Notice, last};
 use crate::host::paths::Paths;
 use crate::run::live::{Live, Phase};
 use crate::run::retry;
-use crate::storage::Storage;
+use crate::storage::{self, Listed, Storage};
 use crate::transport::Transport;
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use time::OffsetDateTime;
 use time::serde::rfc3339;
@@ -86,7 +87,9 @@ pub fn of_all(
     let names = configuration.filesets.iter().map(|fileset| &fileset.name);
     let known = history::overview(paths, names, now);
     let mut shifted: HashMap<&str, ShiftedHours> = HashMap::new();
+    let mut listed = listed(configuration);
     let valid = configuration.filesets.iter().map(|fileset| {
+        let listed = listed.remove(&fileset.name).unwrap_or_else(|| Ok(Vec::new()));
         let zone = &fileset.timezone;
         let retry = retry::pending(paths, &fileset.name, now);
         let shifted = *shifted.entry(zone.name()).or_insert_with(|| ShiftedHours::of(zone));
@@ -96,7 +99,7 @@ pub fn of_all(
                 .into_iter()
                 .flatten()
                 .min(),
-            ..entry(paths, fileset, known.last.get(&fileset.name), retry.is_some())
+            ..entry(paths, fileset, known.last.get(&fileset.name), &listed, retry.is_some())
         }
     });
     let mut entries: Vec<Entry> = valid.chain(configuration.invalid.iter().map(of_invalid)).collect();
@@ -104,14 +107,35 @@ pub fn of_all(
     (entries, known.notices)
 }
 
+/// The snapshots of every fileset: each storage is asked once for all of its own.
+fn listed(configuration: &Configuration) -> HashMap<&Name, Result<Vec<Listed>, storage::Error>> {
+    let mut of_storage: BTreeMap<&StorageName, Vec<&Fileset>> = BTreeMap::new();
+    for fileset in &configuration.filesets {
+        of_storage.entry(&fileset.storage.name).or_default().push(fileset);
+    }
+    let mut all = HashMap::new();
+    for (_, filesets) in of_storage {
+        let Some(first) = filesets.first() else { continue };
+        let datasets: Vec<&DatasetName> = filesets.iter().map(|fileset| &fileset.dataset).collect();
+        let listed = Storage::new(&first.storage.settings).snapshots_of(&datasets);
+        all.extend(filesets.into_iter().map(|fileset| &fileset.name).zip(listed));
+    }
+    all
+}
+
 /// What configuration, records and storage say; not yet what comes of many runs or of the calendar.
-fn entry(paths: &Paths, fileset: &Fileset, last: Option<&Last>, retrying: bool) -> Entry {
+fn entry(
+    paths: &Paths,
+    fileset: &Fileset,
+    last: Option<&Last>,
+    listed: &Result<Vec<Listed>, storage::Error>,
+    retrying: bool,
+) -> Entry {
     let live = Live::read(paths, &fileset.name);
     // An open record without a process belongs to a run that was killed and that no run has followed yet.
     let killed = last.is_some_and(Last::is_open) && live.is_none();
     let run = last.map(|last| &last.run);
     let success = last.and_then(|last| last.last_success.as_ref());
-    let listed = Storage::new(&fileset.storage.settings).snapshots(&fileset.dataset);
     Entry {
         name: fileset.name.to_string(),
         group: fileset.group.as_ref().map(ToString::to_string),
@@ -133,7 +157,7 @@ fn entry(paths: &Paths, fileset: &Fileset, last: Option<&Last>, retrying: bool) 
             listed.as_ref().err().map(ToString::to_string)
         }),
         average_duration_s: None,
-        snapshots: listed.ok().map(|listed| listed.len()),
+        snapshots: listed.as_ref().ok().map(Vec::len),
         size_bytes: success.and_then(|success| success.totals).map(|totals| totals.bytes),
         next_run: None,
         progress: live.and_then(|live| live.progress).and_then(|progress| progress.fraction),

@@ -12,6 +12,7 @@ use crate::fileset::snapshot::{Automatic, Kept, Snapshot};
 use crate::history::Last;
 use crate::host::events;
 use crate::host::lock::Lock;
+use crate::keys::Keys;
 use crate::storage::{self, Leftover, SnapshotName, Storage};
 use crate::transport::{self, Verdict};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -119,7 +120,8 @@ fn attempt(
     gate::room(s.fileset, s.storage.space(&s.fileset.dataset)?)
         .map_err(|closed| refused(s, record, closed.to_string()))?;
 
-    let open = s.storage.open(&s.fileset.dataset, name, s.host.stop)?;
+    let keys = s.fileset.encryption.as_ref().map(|source| Keys::new(s.host.paths, name, source));
+    let open = s.storage.open(&s.fileset.dataset, name, keys.as_ref(), s.host.stop)?;
     match open.leftover() {
         Leftover::None => {}
         Leftover::Resumed => log::info!("{name}: going on with what an unfinished run transferred"),

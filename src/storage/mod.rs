@@ -3,18 +3,22 @@
 //! A dataset belongs to one fileset, holds its workspace and its snapshots. Who opens, snapshots or destroys holds the
 //! lock of that fileset; listing and measuring need none, and emptying the trash must work without it.
 
+mod btrfs;
 mod directory;
 mod error;
+mod zfs;
 
 pub use error::Error;
 
 use crate::fileset::name::{DatasetName, Name};
 use crate::fileset::snapshot::{Automatic, Kept, Snapshot};
 use crate::fileset::workspace::Workspace;
+use crate::fileset::zfs::Filesystem;
 use crate::host::account::Account;
 use crate::host::signals::Stop;
+use crate::keys::Keys;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
 
 /// A `[storage.NAME]` table, valid.
@@ -25,12 +29,48 @@ pub enum Settings {
         /// An absolute path.
         path: PathBuf,
     },
+    /// A directory of a btrfs: a dataset is a subvolume, history is read-only snapshots of it.
+    Btrfs {
+        /// An absolute path.
+        path: PathBuf,
+    },
+    /// Below a file system of a pool: a dataset is a file system of its own.
+    Zfs {
+        /// What the datasets are children of.
+        parent: Filesystem,
+        /// Where the parent's children are mounted, an absolute path.
+        path: PathBuf,
+    },
 }
+
+impl Settings {
+    /// The directory below which the datasets are, and nothing else is of anybody's concern.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Directory { path } | Self::Btrfs { path } | Self::Zfs { path, .. } => path,
+        }
+    }
+
+    /// What a transfer must reach of a dataset: where trees are linked from each other, all of it; where files are
+    /// updated in place, these alone, and nothing of the history.
+    pub fn reach(&self, dataset: &DatasetName) -> PathBuf {
+        let dataset = self.path().join(dataset);
+        match self {
+            Self::Directory { .. } => dataset,
+            Self::Btrfs { .. } | Self::Zfs { .. } => dataset.join(DATA),
+        }
+    }
+}
+
+/// The files as they are, in a dataset, and as they were, in a snapshot.
+pub const DATA: &str = "data";
 
 /// A place that holds datasets.
 #[derive(Debug)]
 pub enum Storage {
     Directory(directory::Directory),
+    Btrfs(btrfs::Btrfs),
+    Zfs(zfs::Zfs),
 }
 
 /// A dataset that can be written to. Dropping it releases what it holds; what was transferred stays in the dataset
@@ -38,6 +78,8 @@ pub enum Storage {
 #[derive(Debug)]
 pub enum Open {
     Directory(directory::Open),
+    Btrfs(btrfs::Open),
+    Zfs(zfs::Open),
 }
 
 /// What an earlier run that never came to its end left in a dataset.
@@ -99,6 +141,8 @@ impl Storage {
     pub fn new(settings: &Settings) -> Self {
         match settings {
             Settings::Directory { path } => Self::Directory(directory::Directory::new(path.clone())),
+            Settings::Btrfs { path } => Self::Btrfs(btrfs::Btrfs::new(path.clone())),
+            Settings::Zfs { parent, path } => Self::Zfs(zfs::Zfs::new(parent.clone(), path.clone())),
         }
     }
 
@@ -107,6 +151,8 @@ impl Storage {
     pub fn filled_by(self, writer: Account) -> Self {
         match self {
             Self::Directory(storage) => Self::Directory(storage.filled_by(writer)),
+            Self::Btrfs(storage) => Self::Btrfs(storage.filled_by(writer)),
+            Self::Zfs(storage) => Self::Zfs(storage.filled_by(writer)),
         }
     }
 
@@ -114,6 +160,8 @@ impl Storage {
     pub fn close(&self, dataset: &DatasetName) -> Result<(), Error> {
         match self {
             Self::Directory(storage) => storage.close(dataset),
+            Self::Btrfs(storage) => storage.close(dataset),
+            Self::Zfs(storage) => storage.close(dataset),
         }
     }
 
@@ -121,13 +169,24 @@ impl Storage {
     pub fn has_trash(&self, dataset: &DatasetName) -> Result<bool, Error> {
         match self {
             Self::Directory(storage) => storage.has_trash(dataset),
+            Self::Btrfs(storage) => storage.has_trash(dataset),
+            Self::Zfs(storage) => storage.has_trash(dataset),
         }
     }
 
-    /// Makes the dataset ready to be written to; creates it where it is missing. `fileset` is who owns it.
-    pub fn open(&self, dataset: &DatasetName, fileset: &Name, stop: &Stop) -> Result<Open, Error> {
+    /// Makes the dataset ready to be written to; creates it where it is missing. `fileset` is who owns it; with `keys` it
+    /// is encrypted, and without it is not.
+    pub fn open(
+        &self,
+        dataset: &DatasetName,
+        fileset: &Name,
+        keys: Option<&Keys>,
+        stop: &Stop,
+    ) -> Result<Open, Error> {
         match self {
             Self::Directory(storage) => storage.open(dataset, fileset, stop).map(Open::Directory),
+            Self::Btrfs(storage) => storage.open(dataset, fileset, stop).map(Open::Btrfs),
+            Self::Zfs(storage) => storage.open(dataset, fileset, keys, stop).map(Open::Zfs),
         }
     }
 
@@ -135,6 +194,18 @@ impl Storage {
     pub fn snapshots(&self, dataset: &DatasetName) -> Result<Vec<Listed>, Error> {
         match self {
             Self::Directory(storage) => storage.snapshots(dataset),
+            Self::Btrfs(storage) => storage.snapshots(dataset),
+            Self::Zfs(storage) => storage.snapshots(dataset),
+        }
+    }
+
+    /// The snapshots of many datasets, in the order of these: for the cost of one where the storage can.
+    pub fn snapshots_of(&self, datasets: &[&DatasetName]) -> Vec<Result<Vec<Listed>, Error>> {
+        match self {
+            Self::Directory(_) | Self::Btrfs(_) => {
+                datasets.iter().map(|dataset| self.snapshots(dataset)).collect()
+            }
+            Self::Zfs(storage) => storage.snapshots_of(datasets),
         }
     }
 
@@ -144,6 +215,8 @@ impl Storage {
     pub fn destroy(&self, dataset: &DatasetName, snapshots: &[Automatic]) -> Result<Destroyed, Error> {
         match self {
             Self::Directory(storage) => storage.destroy(dataset, snapshots),
+            Self::Btrfs(storage) => storage.destroy(dataset, snapshots),
+            Self::Zfs(storage) => storage.destroy(dataset, snapshots),
         }
     }
 
@@ -152,6 +225,8 @@ impl Storage {
     pub fn empty_trash(&self, dataset: &DatasetName, stop: &Stop) -> Result<Emptied, Error> {
         match self {
             Self::Directory(storage) => storage.empty_trash(dataset, stop),
+            Self::Btrfs(storage) => storage.empty_trash(dataset, stop),
+            Self::Zfs(storage) => storage.empty_trash(dataset, stop),
         }
     }
 
@@ -159,6 +234,8 @@ impl Storage {
     pub fn space(&self, dataset: &DatasetName) -> Result<Space, Error> {
         match self {
             Self::Directory(storage) => storage.space(dataset),
+            Self::Btrfs(storage) => storage.space(dataset),
+            Self::Zfs(storage) => storage.space(dataset),
         }
     }
 }
@@ -168,6 +245,8 @@ impl Open {
     pub fn workspace(&self) -> &Workspace {
         match self {
             Self::Directory(open) => open.workspace(),
+            Self::Btrfs(open) => open.workspace(),
+            Self::Zfs(open) => open.workspace(),
         }
     }
 
@@ -175,6 +254,8 @@ impl Open {
     pub fn leftover(&self) -> &Leftover {
         match self {
             Self::Directory(open) => open.leftover(),
+            Self::Btrfs(open) => open.leftover(),
+            Self::Zfs(open) => open.leftover(),
         }
     }
 
@@ -183,6 +264,8 @@ impl Open {
     pub fn snapshot(self, name: &SnapshotName) -> Result<PathBuf, Error> {
         match self {
             Self::Directory(open) => open.snapshot(name),
+            Self::Btrfs(open) => open.snapshot(name),
+            Self::Zfs(open) => open.snapshot(name),
         }
     }
 }

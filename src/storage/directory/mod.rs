@@ -24,7 +24,7 @@ mod open;
 pub use dataset::MARKER;
 pub use open::Open;
 
-use super::{Destroyed, Emptied, Error, Leftover, Listed, SnapshotName, Space};
+use super::{DATA, Destroyed, Emptied, Error, Leftover, Listed, SnapshotName, Space};
 use crate::fileset::name::{DatasetName, Name};
 use crate::fileset::snapshot::Automatic;
 use crate::host::account::Account;
@@ -83,7 +83,7 @@ impl Directory {
     pub fn snapshots(&self, dataset: &DatasetName) -> Result<Vec<Listed>, Error> {
         let Some(dataset) = self.dataset(dataset)? else { return Ok(Vec::new()) };
         let listed = |name: SnapshotName| Listed {
-            path: dataset.path().join(name.to_string()).join(open::DATA),
+            path: dataset.path().join(name.to_string()).join(DATA),
             name,
             used: None,
             referenced: None,

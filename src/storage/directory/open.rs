@@ -2,7 +2,7 @@
 
 use super::dataset::{Dataset, PRIVATE, make_directory};
 use super::descent::{DIRECTORY, Identity, Task, is_directory, walk};
-use super::{Error, Leftover, SnapshotName};
+use super::{DATA, Error, Leftover, SnapshotName};
 use crate::fileset::workspace::{Workspace, Writes};
 use crate::host::account::Account;
 use crate::host::signals::Stop;
@@ -14,8 +14,6 @@ use nix::unistd::{fchown, syncfs};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-/// The files of a snapshot, and of the tree under construction.
-pub const DATA: &str = "data";
 const NEW: &str = ".new";
 
 #[derive(Debug)]
