@@ -14,7 +14,7 @@ use crate::storage;
 
 const ONLY_ZFS: &str = "only a zfs storage encrypts: put the `path` of others on an encrypted disk";
 
-/// Where a fileset's key comes from, `Some(None)` where it has none. What is wrong goes to `faults`.
+/// Where a fileset's key comes from. Absent where it has none, and where something is wrong: then `faults` has why.
 pub fn judge(
     merged: &Merged<'_>,
     (fileset, group): (&Name, Option<&Group>),
@@ -22,7 +22,7 @@ pub fn judge(
     dataset: &DatasetName,
     zones: &Zones,
     faults: &mut Vec<Diagnostic>,
-) -> Option<Option<KeySource>> {
+) -> Option<KeySource> {
     let encryption = match merged.find(&keys::ENCRYPTION) {
         Some(_) => merged.get(&keys::ENCRYPTION, zones, faults)?,
         None => false,
@@ -40,7 +40,7 @@ pub fn judge(
         None => KeyRule::Credential,
     };
     if !encryption {
-        return Some(None);
+        return None;
     }
     if !matches!(storage.settings, storage::Settings::Zfs { .. }) {
         let message =
@@ -49,16 +49,15 @@ pub fn judge(
         return None;
     }
     let filled = rule.fill(Filling { fileset, group, dataset, storage: &storage.name });
-    let source = filled.map_err(|invalid| faults.push(merged.blame(&keys::KEY, invalid.message))).ok()?;
-    if let KeySource::File(path) = &source
+    let source = filled.map_err(|invalid| faults.push(merged.blame(&keys::KEY, invalid.message))).ok();
+    if let Some(KeySource::File(path)) = &source
         && path.starts_with(storage.settings.path())
     {
         let message =
             format!("the key would be below {}, in what it opens", storage.settings.path().display());
         faults.push(merged.blame(&keys::KEY, message));
-        return None;
     }
-    Some(Some(source))
+    source
 }
 
 /// What is wrong with what a storage says of it, whoever uses that storage.

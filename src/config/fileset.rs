@@ -164,7 +164,7 @@ fn valid(
         enabled: enabled?,
         storage: storage?,
         dataset: dataset?,
-        encryption: encryption?,
+        encryption,
         retain: retain.unwrap_or_default(),
         schedule: schedule?,
         blacklist_hours: blacklist_hours?,

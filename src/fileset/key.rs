@@ -14,7 +14,17 @@ pub enum KeySource {
     /// A file, as existing key trees have it.
     File(PathBuf),
     /// What a program prints, a vault's client for example.
-    Command(KeyCommand),
+    Command(Question),
+}
+
+/// A program to ask for a key, and whose key it is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Question {
+    pub command: KeyCommand,
+    pub fileset: Name,
+    pub group: Option<Group>,
+    pub dataset: DatasetName,
 }
 
 /// What `key` says, for one fileset or for many.
@@ -68,7 +78,12 @@ impl KeyRule {
         Ok(match self {
             Self::Credential => KeySource::Credential,
             Self::File(template) => KeySource::File(template.fill(filling)?),
-            Self::Command(command) => KeySource::Command(command),
+            Self::Command(command) => KeySource::Command(Question {
+                command,
+                fileset: filling.fileset.clone(),
+                group: filling.group.cloned(),
+                dataset: filling.dataset.clone(),
+            }),
         })
     }
 }
