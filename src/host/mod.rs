@@ -14,6 +14,7 @@ pub mod process;
 pub mod random;
 pub mod secret;
 pub mod signals;
+pub mod stat;
 pub mod status;
 pub mod systemd;
 pub mod zoneinfo;
