@@ -16,6 +16,7 @@ use crate::fileset::name::{DatasetName, Group, StorageName, Tag};
 use crate::fileset::quantity::{Percent, Size, Span};
 use crate::fileset::retention::Retention;
 use crate::fileset::schedule::Schedule;
+use crate::fileset::zfs::Filesystem;
 use crate::fileset::zone::Zone;
 use crate::transport::rsync::settings::{Ionice, Metadata, Vanished};
 use crate::transport::rsync::words::{
@@ -166,7 +167,7 @@ keys! {
 
     TYPE: StorageType = Key::own(Table::Storage, "type", "\"directory\"", |v, _| value::choice(v, &StorageType::WORDS));
     PATH: PathBuf = Key::own(Table::Storage, "path", "\"/srv/backups\"", path);
-    PARENT: String = Key::own(Table::Storage, "parent", "\"tank/BACKUP\"", value::text);
+    PARENT: Filesystem = Key::own(Table::Storage, "parent", "\"tank/BACKUP\"", word);
     STORAGE_ENCRYPTION: bool = Key::own(Table::Storage, "encryption", "true", flag);
     STORAGE_KEY: KeyRule = Key::own(Table::Storage, "key", "\"credential\"", key_rule);
 

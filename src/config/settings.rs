@@ -10,7 +10,7 @@ use crate::fileset::name::{Group, StorageName};
 use crate::storage;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 
 /// The host's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,18 +88,12 @@ pub fn judge(host: &Host, zones: &Zones) -> Judged {
     let log = read(&host.top, &keys::LOG, zones, &mut own);
 
     let mut judged = Judged { fatal: host.fatal.clone(), ..Judged::default() };
-    let mut paths: BTreeMap<PathBuf, &str> = BTreeMap::new();
     let (mut valid, mut mistakes) = (BTreeMap::new(), Vec::new());
     for (name, written) in &host.storages {
         let mut result = storage(name, written, zones, &mut mistakes);
         if let Ok((_, settings)) = &result
-            && let Some(other) = paths.insert(settings.path().to_owned(), name)
+            && let Some(mistake) = shared_place(written, settings, &valid)
         {
-            let message =
-                format!("storage `{name}` has the path of storage `{other}`: one place, one storage");
-            let place =
-                written.layer.get(&keys::PATH).map_or(written.name.clone(), |at| at.value.span.clone());
-            let mistake = written.layer.document.cite(place, message);
             mistakes.push(mistake.clone());
             result = Err(vec![mistake]);
         }
@@ -121,6 +115,37 @@ pub fn judge(host: &Host, zones: &Zones) -> Judged {
     let shared = host.groups.values().map(|group| &group.layer).chain([&host.defaults]);
     judged.shared = shared.flat_map(|layer| all_faults(layer, zones)).chain(mistakes).collect();
     judged
+}
+
+/// The complaint about a storage that is in the place of another one, or around it: each would take the other's datasets
+/// for its own.
+fn shared_place(
+    Named { name: at, layer }: &Named,
+    settings: &storage::Settings,
+    others: &BTreeMap<StorageName, storage::Settings>,
+) -> Option<Diagnostic> {
+    others.iter().find_map(|(name, other)| {
+        let (key, what) = if let (Some(parent), Some(others)) = (settings.parent(), other.parent())
+            && let Some(relation) = relation(parent.as_path(), others.as_path())
+        {
+            (layer.get(&keys::PARENT), format!("`parent` {relation} that of storage `{name}`"))
+        } else {
+            let relation = relation(settings.path(), other.path())?;
+            let path = settings.path().display();
+            (layer.get(&keys::PATH), format!("the path {path} {relation} that of storage `{name}`"))
+        };
+        let place = key.map_or(at.clone(), |written| written.value.span.clone());
+        Some(layer.document.cite(place, format!("{what}: one place, one storage")))
+    })
+}
+
+fn relation(one: &Path, other: &Path) -> Option<&'static str> {
+    match (one.starts_with(other), other.starts_with(one)) {
+        (true, true) => Some("is"),
+        (true, false) => Some("is below"),
+        (false, true) => Some("is above"),
+        (false, false) => None,
+    }
 }
 
 /// Those of every value, used or not.
@@ -156,29 +181,39 @@ fn storage(
     if layer.get(&keys::TYPE).is_none() {
         faults.push(cite("a storage needs a type: write type = \"directory\"".into()));
     }
-    match kind {
-        Some(StorageType::Directory) => {
-            if layer.get(&keys::PATH).is_none() {
-                faults.push(cite("a directory storage needs a path: write path = \"/srv/backups\"".into()));
-            }
-            if let Some(parent) = layer.get(&keys::PARENT) {
-                let message = "`parent` is for zfs: a directory storage has a `path`";
-                faults.push(layer.document.cite(parent.key.clone(), message));
-            }
+    let parent = read(layer, &keys::PARENT, zones, &mut faults);
+    if let Some(kind @ (StorageType::Directory | StorageType::Btrfs)) = kind {
+        let word = if kind == StorageType::Btrfs { "btrfs" } else { "directory" };
+        if layer.get(&keys::PATH).is_none() {
+            faults.push(cite(format!("a {word} storage needs a path: write path = \"/srv/backups\"")));
         }
-        Some(StorageType::Zfs | StorageType::Btrfs) | None => {}
+        if let Some(parent) = layer.get(&keys::PARENT) {
+            let message = format!("`parent` is for zfs: a {word} storage has a `path`");
+            faults.push(layer.document.cite(parent.key.clone(), message));
+        }
+    }
+    if kind == Some(StorageType::Zfs) && layer.get(&keys::PARENT).is_none() {
+        faults.push(cite("a zfs storage needs a parent: write parent = \"tank/BACKUP\"".into()));
     }
     encryption::check(layer, kind, zones, &mut faults);
     mistakes.extend(faults.clone());
-    if let Some(StorageType::Zfs | StorageType::Btrfs) = kind
+    if let Some(StorageType::Btrfs) = kind
         && let Some(written) = layer.get(&keys::TYPE)
         && let Data::Text { text, .. } = &written.value.data
     {
-        let message = format!("storage type {text:?} is not supported by this version: use \"directory\"");
+        let message =
+            format!("storage type {text:?} is not supported by this version: use \"zfs\" or \"directory\"");
         faults.push(layer.document.cite(written.value.span.clone(), message));
     }
-    match (name, path) {
-        (Some(name), Some(path)) if faults.is_empty() => Ok((name, storage::Settings::Directory { path })),
+    let settings = match (kind, path, parent) {
+        (Some(StorageType::Directory), Some(path), _) => Some(storage::Settings::Directory { path }),
+        (Some(StorageType::Zfs), path, Some(parent)) => {
+            Some(storage::Settings::Zfs { path: path.unwrap_or_else(|| parent.usual_path()), parent })
+        }
+        _ => None,
+    };
+    match name.zip(settings) {
+        Some(valid) if faults.is_empty() => Ok(valid),
         _ => Err(faults),
     }
 }

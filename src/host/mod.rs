@@ -7,6 +7,7 @@ pub mod clock;
 pub mod events;
 pub mod headway;
 pub mod lock;
+pub mod mounts;
 pub mod output;
 pub mod paths;
 pub mod presence;

@@ -208,8 +208,9 @@ impl Program {
     /// Runs the program to its end and hands every piece of its output to `sink` as it comes.
     ///
     /// When the limits end it, its whole process group gets SIGTERM, and SIGKILL ten seconds later. Whatever else is
-    /// left of the group when the program itself has ended is killed: nothing it started outlives this call, but for what
-    /// even SIGKILL does not end within five seconds.
+    /// left of the group when the program itself has ended is killed: nothing it started outlives this call, nor does it,
+    /// but for what even SIGKILL does not end within five seconds, because it waits in the kernel for a disk that does not
+    /// answer.
     pub fn run(self, limits: Limits<'_>, mut sink: impl FnMut(Stream, &[u8])) -> Result<Ending, Error> {
         let name = self.name();
         let started = |source| Error::Start { program: name.clone(), source };
@@ -236,23 +237,31 @@ impl Program {
 
         let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
         let (ended, ended_tell) = io::pipe().map_err(waited)?;
-        let cut = thread::scope(|scope| {
-            // Waits without reaping, so that the process group's number stays ours until the last signal is sent.
-            scope.spawn(move || {
-                let exited = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
-                while waitid(Id::Pid(pid), exited) == Err(Errno::EINTR) {}
-                drop(ended_tell);
-            });
-            if let Some((mut writer, bytes)) = feed {
-                // A child that does not read its input is not our trouble; it ends or is ended, and this with it.
-                scope.spawn(move || drop(writer.write_all(&bytes)));
-            }
-            let headway = self.patience.map(|patience| Headway::new(pid, &name, patience));
-            watch(pid, limits, headway, [(&out, Stream::Out), (&err, Stream::Err)], &ended, &mut sink)
+        // These may outlive this call, together with a child that nothing can end.
+        let waiting = thread::spawn(move || {
+            // Without reaping, so that the process group's number stays ours until the last signal is sent.
+            let exited = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+            while waitid(Id::Pid(pid), exited) == Err(Errno::EINTR) {}
+            drop(ended_tell);
         });
+        let feeding = feed.map(|(mut writer, bytes)| {
+            // A child that does not read its input is not our trouble; it ends or is ended, and this with it.
+            thread::spawn(move || drop(writer.write_all(&bytes)))
+        });
+        let headway = self.patience.map(|patience| Headway::new(pid, &name, patience));
+        let outputs = [(&out, Stream::Out), (&err, Stream::Err)];
+        let watched = watch(pid, limits, headway, outputs, &ended, &mut sink);
+        if let Ok(Watched::Abandoned(cut)) = watched {
+            return Ok(cut);
+        }
+        let _ = waiting.join();
+        let _ = feeding.map(thread::JoinHandle::join);
         let status = child.wait().map_err(waited)?;
         wait_until_gone(pid);
-        Ok(cut.map_err(waited)?.unwrap_or_else(|| ending(status)))
+        match watched.map_err(waited)? {
+            Watched::Ended => Ok(ending(status)),
+            Watched::Cut(cut) | Watched::Abandoned(cut) => Ok(cut),
+        }
     }
 
     /// Runs the program to its end and keeps what it prints: of each output the last `limit` bytes.
@@ -311,9 +320,19 @@ fn wait_until_gone(group: Pid) {
     }
 }
 
-/// Drains the outputs until the child has ended. Returns why it was ended, when it was we who ended it.
+/// What the watch over a child came to.
+enum Watched {
+    /// It ended by itself.
+    Ended,
+    /// We ended it.
+    Cut(Ending),
+    /// We wanted to end it, and it is still there.
+    Abandoned(Ending),
+}
+
+/// Drains the outputs until the child has ended.
 ///
-/// Whatever happens, all of the process group has been killed afterwards.
+/// Whatever happens, all of the process group has been sent SIGKILL afterwards.
 fn watch(
     pid: Pid,
     limits: Limits<'_>,
@@ -321,32 +340,36 @@ fn watch(
     outputs: [(&PipeReader, Stream); 2],
     ended: &PipeReader,
     sink: &mut impl FnMut(Stream, &[u8]),
-) -> io::Result<Option<Ending>> {
-    let mut watched: Vec<(Watched, BorrowedFd<'_>)> =
-        vec![(Watched::Child, ended.as_fd()), (Watched::Stop, limits.stop.as_fd())];
+) -> io::Result<Watched> {
+    let mut watched: Vec<(Under, BorrowedFd<'_>)> =
+        vec![(Under::Child, ended.as_fd()), (Under::Stop, limits.stop.as_fd())];
     for (pipe, stream) in outputs {
-        watched.push((Watched::Output(pipe, stream), pipe.as_fd()));
+        watched.push((Under::Output(pipe, stream), pipe.as_fd()));
     }
-    let mut cut = None;
-    // When the present patience ends: the deadline, then the grace after SIGTERM, then the drain.
+    let (mut cut, mut killed) = (None, false);
+    // When the present patience ends: the deadline, then the grace after SIGTERM, then the last breath, or the drain.
     let mut until = limits.deadline;
     // What comes through here may be nobody else's business.
     let mut buffer = Zeroizing::new(vec![0; 64 * 1024]);
 
     let result = loop {
-        let running = watched.iter().any(|(what, _)| matches!(what, Watched::Child));
-        let printing = watched.iter().any(|(what, _)| matches!(what, Watched::Output(..)));
+        let running = watched.iter().any(|(what, _)| matches!(what, Under::Child));
+        let printing = watched.iter().any(|(what, _)| matches!(what, Under::Output(..)));
         if !running && !printing {
-            break Ok(cut);
+            break Ok(cut.map_or(Watched::Ended, Watched::Cut));
         }
         if until.is_some_and(|until| until <= Instant::now()) {
             if !running {
-                break Ok(cut);
+                break Ok(cut.map_or(Watched::Ended, Watched::Cut));
             }
-            if cut.is_some() {
+            if let Some(cut) = cut {
+                if killed {
+                    break Ok(Watched::Abandoned(cut));
+                }
                 // It was asked to end and did not.
                 let _ = killpg(pid, Signal::SIGKILL);
-                until = None;
+                killed = true;
+                until = Some(Instant::now() + LAST_BREATH);
             } else {
                 cut = Some(Ending::TimedOut);
                 let _ = killpg(pid, Signal::SIGTERM);
@@ -370,17 +393,17 @@ fn watch(
         };
         for index in ready.into_iter().rev() {
             match watched[index].0 {
-                Watched::Output(pipe, stream) => match (&mut &*pipe).read(&mut buffer) {
+                Under::Output(pipe, stream) => match (&mut &*pipe).read(&mut buffer) {
                     Ok(0) => drop(watched.remove(index)),
                     Ok(n) => sink(stream, &buffer[..n]),
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(_) => drop(watched.remove(index)),
                 },
-                Watched::Child => {
+                Under::Child => {
                     watched.remove(index);
                     until = Some(Instant::now() + DRAIN);
                 }
-                Watched::Stop => {
+                Under::Stop => {
                     watched.remove(index);
                     if running && cut.is_none() {
                         cut = Some(Ending::Stopped);
@@ -397,7 +420,7 @@ fn watch(
 
 /// What a descriptor under watch stands for.
 #[derive(Clone, Copy)]
-enum Watched<'a> {
+enum Under<'a> {
     /// Readable (at its end) when the child has ended.
     Child,
     Stop,
@@ -405,7 +428,7 @@ enum Watched<'a> {
 }
 
 /// Waits for something to happen, at the longest until `until`. Returns the places in `watched`, in their order.
-fn wait(watched: &[(Watched<'_>, BorrowedFd<'_>)], until: Option<Instant>) -> io::Result<Vec<usize>> {
+fn wait(watched: &[(Under<'_>, BorrowedFd<'_>)], until: Option<Instant>) -> io::Result<Vec<usize>> {
     let patience = until.map_or(PollTimeout::NONE, |until| {
         // One more millisecond: woken just before its time, the loop would spin until it comes.
         let left = until.saturating_duration_since(Instant::now()) + Duration::from_millis(1);

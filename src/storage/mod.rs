@@ -52,6 +52,14 @@ impl Settings {
         }
     }
 
+    /// What the datasets are children of, where they are not only directories.
+    pub fn parent(&self) -> Option<&Filesystem> {
+        match self {
+            Self::Directory { .. } | Self::Btrfs { .. } => None,
+            Self::Zfs { parent, .. } => Some(parent),
+        }
+    }
+
     /// What a transfer must reach of a dataset: where trees are linked from each other, all of it; where files are
     /// updated in place, these alone, and nothing of the history.
     pub fn reach(&self, dataset: &DatasetName) -> PathBuf {
