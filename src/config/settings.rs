@@ -151,28 +151,32 @@ fn storage(
     if layer.get(&keys::TYPE).is_none() {
         faults.push(cite("a storage needs a type: write type = \"directory\"".into()));
     }
-    match kind {
-        Some(StorageType::Directory) => {
-            if layer.get(&keys::PATH).is_none() {
-                faults.push(cite("a directory storage needs a path: write path = \"/srv/backups\"".into()));
-            }
-            if let Some(parent) = layer.get(&keys::PARENT) {
-                let message = "`parent` is for zfs: a directory storage has a `path`";
-                faults.push(layer.document.cite(parent.key.clone(), message));
-            }
+    if let Some(kind @ (StorageType::Directory | StorageType::Btrfs)) = kind {
+        let word = if kind == StorageType::Btrfs { "btrfs" } else { "directory" };
+        if layer.get(&keys::PATH).is_none() {
+            faults.push(cite(format!("a {word} storage needs a path: write path = \"/srv/backups\"")));
         }
-        Some(StorageType::Zfs | StorageType::Btrfs) | None => {}
+        if let Some(parent) = layer.get(&keys::PARENT) {
+            let message = format!("`parent` is for zfs: a {word} storage has a `path`");
+            faults.push(layer.document.cite(parent.key.clone(), message));
+        }
     }
     mistakes.extend(faults.clone());
-    if let Some(StorageType::Zfs | StorageType::Btrfs) = kind
+    if let Some(StorageType::Zfs) = kind
         && let Some(written) = layer.get(&keys::TYPE)
         && let Data::Text { text, .. } = &written.value.data
     {
-        let message = format!("storage type {text:?} is not supported by this version: use \"directory\"");
+        let message =
+            format!("storage type {text:?} is not supported by this version: use \"btrfs\" or \"directory\"");
         faults.push(layer.document.cite(written.value.span.clone(), message));
     }
-    match (name, path) {
-        (Some(name), Some(path)) if faults.is_empty() => Ok((name, storage::Settings::Directory { path })),
+    let settings = match (kind, path) {
+        (Some(StorageType::Directory), Some(path)) => Some(storage::Settings::Directory { path }),
+        (Some(StorageType::Btrfs), Some(path)) => Some(storage::Settings::Btrfs { path }),
+        _ => None,
+    };
+    match name.zip(settings) {
+        Some(valid) if faults.is_empty() => Ok(valid),
         _ => Err(faults),
     }
 }

@@ -32,6 +32,12 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How long output may still come when the child has ended: what is in the pipe, not what a daemon it left behind says.
 const DRAIN: Duration = Duration::from_secs(1);
 
+#[cfg(test)]
+thread_local! {
+    /// How many programs this thread has started: for tests of what is done in one call.
+    pub static STARTED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 /// A program to run, with all it gets.
 #[derive(Debug)]
 pub struct Program {
@@ -196,6 +202,8 @@ impl Program {
         command.args(&self.args).env_clear().env("PATH", PATH).env("LC_ALL", "C.UTF-8").envs(self.env);
         command.current_dir("/").process_group(0).stdin(stdin).stdout(out_child).stderr(err_child);
         let mut child = command.spawn().map_err(started)?;
+        #[cfg(test)]
+        STARTED.with(|count| count.set(count.get() + 1));
         // Our copies of the child's ends: as long as they are open its output has no end.
         drop(command);
 

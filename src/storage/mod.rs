@@ -4,8 +4,11 @@
 //! lock of that fileset; listing and measuring need none, and emptying the trash must work without it.
 
 mod btrfs;
+mod dataset;
+mod descent;
 mod directory;
 mod error;
+mod place;
 mod zfs;
 
 pub use error::Error;
@@ -120,6 +123,14 @@ pub struct Destroyed {
     pub skipped: Vec<(Automatic, String)>,
 }
 
+impl Destroyed {
+    /// None of these is there.
+    fn nothing_of(snapshots: &[Automatic]) -> Self {
+        let skipped = snapshots.iter().map(|&name| (name, "it is not there".to_owned())).collect();
+        Self { destroyed: Vec::new(), skipped }
+    }
+}
+
 /// What emptying the trash came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Emptied {
@@ -160,7 +171,8 @@ impl Storage {
     pub fn close(&self, dataset: &DatasetName) -> Result<(), Error> {
         match self {
             Self::Directory(storage) => storage.close(dataset),
-            Self::Btrfs(storage) => storage.close(dataset),
+            // A subvolume needs no mount of its own, and what is closed to its writer stays so during a run.
+            Self::Btrfs(_) => Ok(()),
             Self::Zfs(storage) => storage.close(dataset),
         }
     }
@@ -305,3 +317,6 @@ impl fmt::Display for SnapshotName {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,12 +7,13 @@
 //!
 //! Two walks of one tree at the same time are fine: what the other one took is gone, which is what both want.
 
+use crate::host::account::Account;
 use crate::host::signals::Stop;
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{FchmodatFlags, FileStat, Mode, SFlag, fchmod, fchmodat, fstat, fstatat};
-use nix::unistd::{UnlinkatFlags, unlinkat};
+use nix::unistd::{UnlinkatFlags, fchown, fchownat, unlinkat};
 use std::ffi::{CStr, CString, OsStr};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -31,6 +32,10 @@ pub enum Task {
     /// Removes every file that has other names too: whoever writes into this tree next can reach no inode that is
     /// also in another one. Of files linked only among themselves the last name met stays, so no content is lost.
     Unshare,
+    /// Gives everything to somebody else.
+    Give(Account),
+    /// Changes nothing. What is on another file system, or in another subvolume, is a failure.
+    Look,
 }
 
 /// What a walk did.
@@ -40,7 +45,7 @@ pub struct Walked {
     pub removed: u64,
     /// Stopped before its end, because somebody wished so.
     pub stopped: bool,
-    /// Things that should have been removed and are still there.
+    /// Things that are still there, or another's, although they should not.
     pub failures: u64,
     /// The first of them, below the directory the walk began in.
     pub first_failure: Option<(PathBuf, io::Error)>,
@@ -71,7 +76,7 @@ pub fn is_directory(stat: &FileStat) -> bool {
 ///
 /// # Errors
 ///
-/// What cannot be removed is counted, and the walk goes on. An error is the end of it: the tree was moved away
+/// What cannot be removed or given away is counted, and the walk goes on. An error is the end of it: the tree was moved away
 /// under us, or `top` cannot be read.
 pub fn walk(top: OwnedFd, task: Task, stop: &Stop) -> io::Result<Walked> {
     let identity = Identity::of(&fstat(&top)?);
@@ -153,7 +158,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Removes what is not a directory, where the task wants that.
+    /// Does to what is not a directory what the task wants.
     fn meet(&mut self, name: &CStr, kind: Option<Type>) -> Result<Met, Errno> {
         if kind == Some(Type::Directory) {
             return Ok(Met::Directory);
@@ -168,7 +173,12 @@ impl Walk<'_> {
                 return Ok(Met::Done);
             }
         }
-        match unlinkat(&self.here, name, UnlinkatFlags::NoRemoveDir) {
+        let removed = match self.task {
+            Task::Empty | Task::Unshare => unlinkat(&self.here, name, UnlinkatFlags::NoRemoveDir),
+            Task::Give(to) => return give(&self.here, name, to).map(|()| Met::Done),
+            Task::Look => return Ok(Met::Done),
+        };
+        match removed {
             Ok(()) => {
                 self.walked.removed += 1;
                 Ok(Met::Done)
@@ -197,9 +207,10 @@ impl Walk<'_> {
     }
 
     fn open(&self, name: &CStr) -> Result<(OwnedFd, Identity), Errno> {
+        let removes = matches!(self.task, Task::Empty | Task::Unshare);
         let directory = match openat(&self.here, name, DIRECTORY, Mode::empty()) {
             // Trees keep the modes of the source, and who is not root is bound by them.
-            Err(Errno::EACCES) => {
+            Err(Errno::EACCES) if removes => {
                 fchmodat(&self.here, name, Mode::S_IRWXU, FchmodatFlags::NoFollowSymlink)?;
                 openat(&self.here, name, DIRECTORY, Mode::empty())?
             }
@@ -212,8 +223,11 @@ impl Walk<'_> {
             return Err(Errno::EXDEV);
         }
         let mode = Mode::from_bits_truncate(stat.st_mode);
-        if !mode.contains(Mode::S_IRWXU) {
+        if removes && !mode.contains(Mode::S_IRWXU) {
             fchmod(&directory, mode | Mode::S_IRWXU)?;
+        }
+        if let Task::Give(to) = self.task {
+            fchown(&directory, Some(to.uid), Some(to.gid))?;
         }
         Ok((directory, identity))
     }
@@ -250,6 +264,10 @@ impl Walk<'_> {
         let above = self.levels.iter().skip(1).map(|level| level.name.as_c_str());
         above.chain([name]).map(|name| OsStr::from_bytes(name.to_bytes())).collect()
     }
+}
+
+fn give(directory: &OwnedFd, name: &CStr, to: Account) -> Result<(), Errno> {
+    fchownat(directory, name, Some(to.uid), Some(to.gid), AtFlags::AT_SYMLINK_NOFOLLOW)
 }
 
 #[cfg(test)]
