@@ -5,6 +5,8 @@
 #![expect(clippy::disallowed_methods, reason = "tests run programs and read their own environment")]
 #![expect(clippy::print_stderr, reason = "a test that cannot run says so")]
 
+#[path = "systemd/btrfs.rs"]
+mod btrfs;
 #[path = "systemd/hostile.rs"]
 mod hostile;
 #[path = "systemd/killed.rs"]
