@@ -268,18 +268,13 @@ impl Program {
     /// Runs the program to its end and keeps what it prints on its standard output, up to `room` bytes, so that no trace
     /// of it is left in memory afterwards; of its standard error the end.
     pub fn listen(self, limits: Limits<'_>, room: usize) -> Result<Whispered, Error> {
-        let (mut stdout, mut stderr) = (Some(Secret::with_room(room)), Tail::new(16 * 1024));
+        let (mut stdout, mut stderr) = (Secret::with_room(room), Tail::new(16 * 1024));
+        let mut fits = true;
         let ending = self.run(limits, |stream, bytes| match stream {
-            Stream::Out => {
-                stdout =
-                    stdout.take().filter(|secret| secret.len() + bytes.len() <= room).map(|mut secret| {
-                        secret.push(bytes);
-                        secret
-                    })
-            }
+            Stream::Out => fits &= stdout.push(bytes),
             Stream::Err => stderr.push(bytes),
         })?;
-        Ok(Whispered { ending, stdout, stderr: stderr.into_bytes() })
+        Ok(Whispered { ending, stdout: fits.then_some(stdout), stderr: stderr.into_bytes() })
     }
 }
 

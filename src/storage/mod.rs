@@ -6,6 +6,7 @@
 mod btrfs;
 mod directory;
 mod error;
+pub mod key;
 mod zfs;
 
 pub use error::Error;
