@@ -4,6 +4,7 @@
 
 mod cli;
 mod config;
+mod custody;
 mod fileset;
 mod generator;
 mod history;

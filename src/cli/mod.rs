@@ -7,6 +7,7 @@ mod exit;
 mod follow;
 mod generator;
 mod history;
+mod key;
 mod list;
 mod log;
 mod meter;
@@ -59,6 +60,7 @@ enum Command {
     Retention(retention::Retention),
     History(history::History),
     Stop(stop::Stop),
+    Key(key::Key),
     Reload(reload::Reload),
     #[command(hide = true)]
     Transfer(unit::Transfer),
@@ -70,6 +72,9 @@ enum Command {
     Retry(unit::Retry),
     #[command(hide = true)]
     Trash(unit::Trash),
+    #[command(hide = true)]
+    /// Ask a command for a key: the question comes in, the key goes out
+    AskKey,
     #[command(hide = true)]
     Generator(generator::Generator),
     /// Print the completions for a shell
@@ -119,12 +124,14 @@ fn start(planb: Planb) -> anyhow::Result<Exit> {
         Command::Retention(retention) => retention.run(),
         Command::History(history) => history.run(&world),
         Command::Stop(stop) => stop.run(&world),
+        Command::Key(key) => key.run(&world),
         Command::Reload(reload) => reload.run(&world),
         Command::Transfer(transfer) => transfer.run(&world),
         Command::Settle(settle) => settle.run(&world),
         Command::Hooks(hooks) => hooks.run(&world),
         Command::Retry(retry) => retry.run(&world),
         Command::Trash(trash) => trash.run(&world),
+        Command::AskKey => unit::ask_key(&world),
         Command::Generator(generator) => generator.run(&world.paths),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -1,6 +1,7 @@
 //! The third of the three states: a valid fileset, in which every word is its own type and nothing can be wrong.
 
 use super::diagnostic::Diagnostic;
+use super::encryption;
 use super::keys::{self, Table};
 use super::merged::Merged;
 use super::overlap;
@@ -130,6 +131,12 @@ fn valid(
             None => merged.blame(&keys::BLACKLIST_HOURS, invalid.message),
         });
     }
+    let encryption = match (&storage, &dataset) {
+        (Some(storage), Some(dataset)) => {
+            encryption::judge(merged, (name, group.as_ref()), storage, dataset, zones, faults)
+        }
+        _ => None,
+    };
     let retry = merged.get(&keys::RETRY, zones, faults);
     let timeout = merged.get(&keys::TIMEOUT, zones, faults);
     let max_shrink = merged.get(&keys::MAX_SHRINK, zones, faults);
@@ -157,7 +164,7 @@ fn valid(
         enabled: enabled?,
         storage: storage?,
         dataset: dataset?,
-        encryption: None,
+        encryption,
         retain: retain.unwrap_or_default(),
         schedule: schedule?,
         blacklist_hours: blacklist_hours?,

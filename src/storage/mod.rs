@@ -8,6 +8,7 @@ mod dataset;
 mod descent;
 mod directory;
 mod error;
+pub mod key;
 mod place;
 mod zfs;
 

@@ -1,6 +1,7 @@
 //! Runs onto a btrfs, as the units make them: what planb@ may do is enough, and what planb-transfer@ sees is too little.
 
-use crate::machine::{SOURCE, on_each_release};
+use crate::lab::on_each_release;
+use crate::planb::SOURCE;
 use crate::runs::{MAKE_SLOW, SLOW};
 
 const SETTINGS: &str = r#"

@@ -1,6 +1,7 @@
 //! A transfer that was taken over: the worst that a hostile source could do is to be rsync itself.
 
-use crate::machine::{SOURCE, on_each_release};
+use crate::lab::on_each_release;
+use crate::planb::SOURCE;
 use crate::runs::{MAKE_SLOW, SLOW};
 
 /// Takes rsync's place inside the sandbox. It tries what it must not be able to do, and says what it could.

@@ -1,6 +1,6 @@
 //! Runs that are killed: whatever dies, what is left is closed, recorded as what it was, told, and gone on with.
 
-use crate::machine::on_each_release;
+use crate::lab::on_each_release;
 use crate::runs::{MAKE_SLOW, SLOW};
 
 const UNDER_WAY: &str = "pgrep -u planb -x rsync >/dev/null";
@@ -46,7 +46,8 @@ on_each_release! {
         machine.ok("planb run --no-wait slow");
         machine.wait(20, UNDER_WAY);
         machine.ok("sync");
-        machine.crash_and_boot();
+        machine.crash();
+        machine.boot();
         machine.wait(20, "planb history slow --json | grep -q '\"result\": \"killed\"'");
         let run = machine.last("slow");
         let id = run["id"].as_str().expect("an id");

@@ -1,6 +1,7 @@
 //! Runs as systemd makes them, and `planb run` and `planb stop` as people call them.
 
-use crate::machine::{SOURCE, on_each_release};
+use crate::lab::on_each_release;
+use crate::planb::SOURCE;
 
 /// A transfer that lasts until it is ended: a big file behind a narrow pipe.
 pub const SLOW: &str = r#"[rsync]

@@ -1,5 +1,7 @@
 //! A storage on OpenZFS.
 
+mod key;
+
 use super::{Destroyed, Emptied, Error, Leftover, Listed, SnapshotName, Space};
 use crate::fileset::name::{DatasetName, Name};
 use crate::fileset::snapshot::Automatic;

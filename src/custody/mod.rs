@@ -1,0 +1,106 @@
+//! Looking after keys, beside the runs that use them: are they there, are they right, is there a copy elsewhere?
+//!
+//! Each story begins with what fits: a key counts for what its dataset says of it, not for where it lies. Whoever changes
+//! a key holds its fileset's lock.
+
+pub mod check;
+pub mod export;
+pub mod import;
+pub mod rotate;
+
+use crate::config::Fileset;
+use crate::host::paths::Paths;
+use crate::host::signals::Stop;
+use crate::keys::{self, Candidate, Keys};
+use crate::run::claim::Refused;
+use crate::storage::key::{Fit, KeyError};
+use crate::storage::{Settings, Storage};
+
+/// The key of one encrypted fileset, with all it takes to look after it.
+#[derive(Debug)]
+pub struct Charge<'a> {
+    pub fileset: &'a Fileset,
+    pub paths: &'a Paths,
+    pub stop: &'a Stop,
+    pub keys: Keys,
+    pub storage: Storage,
+}
+
+/// What became of trying all keys there are.
+#[derive(Debug)]
+pub enum Tried {
+    /// This one is the dataset's.
+    Fits(Candidate),
+    /// Each is another's.
+    NoneFits,
+    /// There is no dataset yet, and perhaps a key already.
+    NoDataset(Option<Candidate>),
+    /// There is a dataset and no key.
+    NoKey,
+}
+
+/// Why a key could not be looked after.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Busy(#[from] Refused),
+    #[error(transparent)]
+    Keys(#[from] keys::Error),
+    #[error("failed to try the key on its dataset")]
+    Storage(#[from] KeyError),
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl<'a> Charge<'a> {
+    /// `None` for a fileset that is not encrypted.
+    pub fn of(paths: &'a Paths, fileset: &'a Fileset, stop: &'a Stop) -> Option<Self> {
+        let source = fileset.encryption.as_ref()?;
+        let keys = Keys::new(paths, &fileset.name, source);
+        Some(Self { fileset, paths, stop, keys, storage: Storage::new(&fileset.storage.settings) })
+    }
+
+    /// Tries all keys there are.
+    pub fn try_all(&self) -> Result<Tried, Error> {
+        let mut candidates = self.keys.candidates(self.stop)?.into_iter().peekable();
+        if self.storage.key_format(&self.fileset.dataset, self.stop)?.is_none() {
+            return Ok(Tried::NoDataset(candidates.next()));
+        }
+        if candidates.peek().is_none() {
+            return Ok(Tried::NoKey);
+        }
+        for candidate in candidates {
+            if self.storage.key_fits(&self.fileset.dataset, &candidate.key, self.stop)? == Fit::Fits {
+                return Ok(Tried::Fits(candidate));
+            }
+        }
+        Ok(Tried::NoneFits)
+    }
+
+    /// The whole name of its ZFS file system.
+    pub fn filesystem(&self) -> String {
+        let parent = match &self.fileset.storage.settings {
+            Settings::Zfs { parent, .. } => Some(parent.as_str()),
+            Settings::Directory { .. } | Settings::Btrfs { .. } => None,
+        };
+        format!("{}/{}", parent.unwrap_or_default(), self.fileset.dataset)
+    }
+
+    /// What to say when no key fits.
+    fn none_fits(&self) -> Error {
+        let (name, filesystem) = (&self.fileset.name, self.filesystem());
+        Error::Refused(format!(
+            "{} is not the key of {filesystem}: bring the right one back from its recovery sheet: \
+             planb key import --replace {name}",
+            self.keys.place()
+        ))
+    }
+
+    /// What to say when there is none.
+    fn no_key(&self) -> Error {
+        let (name, place) = (&self.fileset.name, self.keys.place());
+        Error::Refused(format!(
+            "{place} is missing: restore it, or bring it back from its recovery sheet: planb key import {name}"
+        ))
+    }
+}
