@@ -57,7 +57,7 @@ impl<'a> Charge<'a> {
     pub fn of(paths: &'a Paths, fileset: &'a Fileset, stop: &'a Stop) -> Option<Self> {
         let source = fileset.encryption.as_ref()?;
         let keys = Keys::new(paths, &fileset.name, source);
-        Some(Self { fileset, paths, stop, keys, storage: Storage::new(&fileset.storage.settings) })
+        Some(Self { fileset, paths, stop, keys, storage: Storage::new(&fileset.storage.settings, paths) })
     }
 
     /// Tries all keys there are.

@@ -5,6 +5,7 @@ mod stories;
 
 use super::*;
 use crate::fileset::workspace::Writes;
+use crate::host::paths::Paths;
 use mounted::{Mounted, tool};
 use std::fs;
 
@@ -55,7 +56,7 @@ impl Site {
     }
 
     pub fn of(settings: Settings) -> Self {
-        let (storage, path) = (Storage::new(&settings), settings.path().join("web1"));
+        let (storage, path) = (made(&settings), settings.path().join("web1"));
         Self { storage, settings, path, mounted: None, _kept: None }
     }
 
@@ -68,7 +69,7 @@ impl Site {
     /// The same kind of storage, elsewhere.
     pub fn elsewhere(&self, path: &Path) -> Storage {
         let path = path.to_owned();
-        Storage::new(&match self.settings {
+        made(&match self.settings {
             Settings::Directory { .. } => Settings::Directory { path },
             Settings::Btrfs { .. } => Settings::Btrfs { path },
             Settings::Zfs { .. } => panic!("it is elsewhere by its parent"),
@@ -117,6 +118,10 @@ impl Site {
     pub fn space(&self) -> Space {
         self.storage.space(&dataset()).expect("measured")
     }
+}
+
+pub fn made(settings: &Settings) -> Storage {
+    Storage::new(settings, &Paths::new(None))
 }
 
 pub fn dataset() -> DatasetName {

@@ -5,7 +5,7 @@ use super::*;
 use crate::host::process::STARTED;
 use crate::storage::tests::mounted::tool;
 use crate::storage::tests::*;
-use crate::storage::{Leftover, Open as Opened, Settings, Storage};
+use crate::storage::{Leftover, Open as Opened, Settings};
 use nix::unistd::{Gid, Uid};
 use std::ffi::OsStr;
 use std::fs;
@@ -147,7 +147,7 @@ fn subvolumes_inside_are_no_success_without_their_files() {
 fn who_fills_it_has_the_live_files_and_nothing_else() {
     let Some(site) = site() else { return };
     let somebody = Account { uid: Uid::from_raw(4242), gid: Gid::from_raw(4242) };
-    let theirs = || Storage::new(&site.settings).filled_by(somebody);
+    let theirs = || made(&site.settings).filled_by(somebody);
     let owners = |path: &Path| {
         let stat = fs::symlink_metadata(path).expect("it is there");
         (stat.uid(), stat.gid())

@@ -62,10 +62,6 @@ impl Zfs {
         changed
     }
 
-    fn name(&self, dataset: &DatasetName) -> String {
-        format!("{}/{dataset}", self.parent)
-    }
-
     /// `zfs load-key -n` tries without loading, also where another key is loaded.
     fn tried(&self, dataset: &DatasetName, format: Format, key: &Key, stop: &Stop) -> Result<Fit, KeyError> {
         let try_it = ["load-key", "-n", "-L", "prompt", &self.name(dataset)];
