@@ -2,6 +2,7 @@
 //!
 //! Data goes to stdout, everything else to stderr or the log. Only this room and main.rs know the environment.
 
+mod change;
 mod check;
 mod exit;
 mod follow;
@@ -16,6 +17,7 @@ mod reload;
 mod retention;
 mod run;
 mod snapshots;
+mod stale;
 mod stop;
 mod unit;
 mod world;
@@ -61,6 +63,10 @@ enum Command {
     History(history::History),
     Stop(stop::Stop),
     Key(key::Key),
+    Rename(change::Rename),
+    Clone(change::Clone),
+    Remove(change::Remove),
+    Stale(stale::Stale),
     Reload(reload::Reload),
     #[command(hide = true)]
     Transfer(unit::Transfer),
@@ -125,6 +131,10 @@ fn start(planb: Planb) -> anyhow::Result<Exit> {
         Command::History(history) => history.run(&world),
         Command::Stop(stop) => stop.run(&world),
         Command::Key(key) => key.run(&world),
+        Command::Rename(rename) => rename.run(&world),
+        Command::Clone(clone) => clone.run(&world),
+        Command::Remove(remove) => remove.run(&world),
+        Command::Stale(stale) => stale.run(&world),
         Command::Reload(reload) => reload.run(&world),
         Command::Transfer(transfer) => transfer.run(&world),
         Command::Settle(settle) => settle.run(&world),

@@ -74,6 +74,21 @@ pub fn effective(paths: &Paths, user: Uid, fileset: &Fileset) -> Option<String> 
     Some(show::effective(fileset, &merged))
 }
 
+/// The text of a drop-in, if it is to be trusted.
+pub fn text(paths: &Paths, user: Uid, file: &Path) -> Result<String, Diagnostic> {
+    source::read(file, Trust { user: paths.is_rooted().then_some(user) }).map(|document| document.text)
+}
+
+/// What a drop-in of that text would be if it lay at `file`, whose name is the fileset's.
+pub fn judged(paths: &Paths, user: Uid, file: &Path, text: String) -> Result<Fileset, Vec<Diagnostic>> {
+    let host = HostFile::load(paths, user);
+    let mut read = Read::new(file, host.judged.fatal.clone());
+    host.judge(&Arc::new(Document { path: file.to_owned(), text }), &mut read);
+    read.diagnostics.sort();
+    read.diagnostics.dedup();
+    read.fileset.filter(|_| read.diagnostics.is_empty()).ok_or(read.diagnostics)
+}
+
 /// planb.toml and what comes with it: all that filesets have in common.
 struct HostFile {
     path: PathBuf,
@@ -91,6 +106,17 @@ struct Read {
     fileset: Option<Fileset>,
     place: Option<fileset::Place>,
     diagnostics: Vec<Diagnostic>,
+}
+
+impl Read {
+    fn new(file: &Path, mut diagnostics: Vec<Diagnostic>) -> Self {
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        let name = stem.parse::<Name>().map_err(|invalid| {
+            let message = format!("a drop-in is named as its fileset: {}", invalid.message);
+            diagnostics.push(Diagnostic::file(file, message));
+        });
+        Self { file: file.to_owned(), name: name.ok(), fileset: None, place: None, diagnostics }
+    }
 }
 
 /// How many drop-ins are worth a thread.
@@ -137,27 +163,19 @@ impl HostFile {
     }
 
     fn fileset(&self, drop_in: &DropIn) -> Read {
-        let mut diagnostics = [drop_in.doubts.as_slice(), &self.judged.fatal].concat();
-        let file = drop_in.path.clone();
-        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-        let name = stem.parse::<Name>().map_err(|invalid| {
-            let message = format!("a drop-in is named as its fileset: {}", invalid.message);
-            diagnostics.push(Diagnostic::file(&file, message));
-        });
-        let mut read = Read { name: name.ok(), fileset: None, place: None, diagnostics, file };
-        let document = match source::read(&read.file, self.trust) {
-            Ok(document) => Arc::new(document),
-            Err(diagnostic) => {
-                read.diagnostics.push(diagnostic);
-                return read;
-            }
-        };
-        let own = match reader::drop_in(&document) {
+        let mut read = Read::new(&drop_in.path, [drop_in.doubts.as_slice(), &self.judged.fatal].concat());
+        match source::read(&read.file, self.trust) {
+            Ok(document) => self.judge(&Arc::new(document), &mut read),
+            Err(diagnostic) => read.diagnostics.push(diagnostic),
+        }
+        read
+    }
+
+    /// Judges the text of a drop-in.
+    fn judge(&self, document: &Arc<Document>, read: &mut Read) {
+        let own = match reader::drop_in(document) {
             Ok(own) => own,
-            Err(errors) => {
-                read.diagnostics.extend(errors);
-                return read;
-            }
+            Err(errors) => return read.diagnostics.extend(errors),
         };
         read.diagnostics.extend(own.faults.clone());
         let (shared, faults) = self.shared(&own);
@@ -172,7 +190,6 @@ impl HostFile {
         if read.name.is_none() {
             (read.fileset, read.place) = (None, None);
         }
-        read
     }
 
     /// The layers that a drop-in inherits from, the most specific first, and what is wrong with them.

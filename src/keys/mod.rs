@@ -10,6 +10,7 @@ mod error;
 pub mod exported;
 mod files;
 mod key;
+mod rename;
 pub mod sheet;
 #[cfg(test)]
 mod tests;

@@ -111,6 +111,7 @@ fn attempt(
     watch: &mut dyn FnMut(Event<'_>),
 ) -> Result<(), Cut> {
     let name = &s.fileset.name;
+    gate::unchanging(s.host.paths, name).map_err(|closed| Cut::new(Outcome::Failure, closed.to_string()))?;
     gate::hours(s.fileset, s.request.trigger, s.host.clock.now())
         .map_err(|closed| Cut::new(Outcome::Deferred, closed.to_string()))?;
     let slot = match slot {

@@ -19,6 +19,7 @@ pub mod retry;
 pub mod settle;
 pub mod slot;
 pub mod tell;
+pub mod unfinished;
 
 use crate::config::{Fileset, Log};
 use crate::fileset::progress::Progress;

@@ -66,17 +66,23 @@ impl Dataset {
             fsync(root).map_err(Error::io("sync", root_path))?;
             Self::find(root, root_path, name)?.ok_or(Error::Replaced { path })?
         };
-        match dataset.owner()? {
-            Some(owner) if owner == fileset.as_str() => {}
-            Some(owner) => {
-                return Err(Error::BelongsToAnother { path: dataset.path, owner, fileset: fileset.clone() });
-            }
-            None if dataset.is_untouched()? => dataset.mark(fileset)?,
-            None => return Err(Error::NotADataset { path: dataset.path, fileset: fileset.clone() }),
+        if dataset.owner()?.is_none() && dataset.is_untouched()? {
+            dataset.mark(fileset)?;
         }
+        dataset.require_owner(fileset)?;
         // Created now and not when it is needed, because then the disk may be full.
         dataset.make_directory(TRASH)?;
         Ok(dataset)
+    }
+
+    /// Refuses a dataset that is another fileset's, or no dataset at all.
+    pub fn require_owner(&self, fileset: &Name) -> Result<(), Error> {
+        let (path, fileset) = (self.path.clone(), fileset.clone());
+        match self.owner()? {
+            Some(owner) if owner == fileset.as_str() => Ok(()),
+            Some(owner) => Err(Error::BelongsToAnother { path, owner, fileset }),
+            None => Err(Error::NotADataset { path, fileset }),
+        }
     }
 
     pub fn path(&self) -> &Path {
@@ -248,7 +254,7 @@ impl Dataset {
     }
 
     /// What the marker says; `None` where there is none, or one that never got its content.
-    fn owner(&self) -> Result<Option<String>, Error> {
+    pub fn owner(&self) -> Result<Option<String>, Error> {
         let path = self.path.join(MARKER);
         let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
         let marker = match openat(self, MARKER, flags, Mode::empty()) {
@@ -274,7 +280,7 @@ impl Dataset {
         Ok(untouched)
     }
 
-    fn mark(&self, fileset: &Name) -> Result<(), Error> {
+    pub fn mark(&self, fileset: &Name) -> Result<(), Error> {
         let path = self.path.join(MARKER_DRAFT);
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let draft = openat(self, MARKER_DRAFT, flags, Mode::S_IRUSR | Mode::S_IWUSR)

@@ -15,8 +15,9 @@ use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{FchmodatFlags, FileStat, Mode, SFlag, fchmod, fchmodat, fstat, fstatat};
 use nix::unistd::{UnlinkatFlags, fchown, fchownat, unlinkat};
 use std::ffi::{CStr, CString, OsStr};
+use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -70,6 +71,18 @@ impl Identity {
 
 pub fn is_directory(stat: &FileStat) -> bool {
     SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR
+}
+
+/// Whether no file system was mounted between the two: by the numbers that `proc_pid_fdinfo(5)` calls `mnt_id`. (Of
+/// openat2(2), which would tell as well, systemd's `RestrictSUIDSGID=` says that the kernel has none.)
+pub fn same_mount(one: &impl AsFd, other: &impl AsFd) -> io::Result<bool> {
+    Ok(mount(one.as_fd())? == mount(other.as_fd())?)
+}
+
+fn mount(file: BorrowedFd<'_>) -> io::Result<String> {
+    let text = fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd()))?;
+    let id = text.lines().find_map(|line| line.strip_prefix("mnt_id:"));
+    id.map(|id| id.trim().to_owned()).ok_or_else(|| io::ErrorKind::Unsupported.into())
 }
 
 /// Does `task` to all that is below `top`.

@@ -1,6 +1,6 @@
 //! What a storage refuses or cannot do, and what the administrator should do about it.
 
-use crate::fileset::name::Name;
+use crate::fileset::name::{DatasetName, Name};
 use crate::host::process::{self, Ending};
 use std::io;
 use std::path::PathBuf;
@@ -55,6 +55,13 @@ pub enum Error {
         .path.display(), and_more(*.others)
     )]
     Inside { path: PathBuf, others: usize },
+    #[error("{} is there already: choose another name", .path.display())]
+    Taken { path: PathBuf },
+    #[error(
+        "{} is a mount point, which keeps its name: write dataset = \"{name}\" into the drop-in first",
+        .path.display()
+    )]
+    Mounted { path: PathBuf, name: DatasetName },
     /// As a file system makes itself that found an error.
     #[error("the file system of {} is mounted read-only: see in `dmesg` why, and mount it writable again", .path.display())]
     ReadOnly { path: PathBuf },

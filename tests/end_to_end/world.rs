@@ -377,6 +377,12 @@ impl Running {
         kill(self.pid(), signal).expect("it runs");
     }
 
+    /// The same where it may be over by now.
+    pub fn signal_if_running(&self, signal: Signal) {
+        // It has not been waited for: its number is still its own.
+        let _ = kill(self.pid(), signal);
+    }
+
     /// What it started and what that started, as of now.
     pub fn children(&self) -> Vec<Process> {
         descendants(self.child.id()).into_iter().skip(1).filter_map(Process::of).collect()

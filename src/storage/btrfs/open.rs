@@ -5,16 +5,15 @@ use crate::fileset::workspace::{Workspace, Writes};
 use crate::host::account::Account;
 use crate::host::signals::Stop;
 use crate::storage::dataset::{Dataset, NEW, PRIVATE};
-use crate::storage::descent::{DIRECTORY, Identity, Task, walk};
+use crate::storage::descent::{DIRECTORY, Identity, Task, same_mount, walk};
 use crate::storage::{DATA, Error, Leftover, SnapshotName};
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, openat};
 use nix::sys::stat::{Mode, fchmod, fstat, fstatat};
 use nix::unistd::{Gid, Uid, fchown, syncfs};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 /// Nobody. What belongs to them was about to be given to somebody else.
 const NOBODY: u32 = 65534;
@@ -99,8 +98,8 @@ fn live(dataset: &Dataset, path: &Path) -> Result<(OwnedFd, bool), Error> {
         Err(Errno::ENOTDIR | Errno::ELOOP) => return Err(Error::NotASubvolume { path: path.to_owned() }),
         Err(errno) => return Err(Error::io("open", path)(errno)),
     };
-    let mounts = (mount(&data), mount(dataset));
-    if mounts.0.map_err(Error::io("look at", path))? != mounts.1.map_err(Error::io("look at", path))? {
+    // A snapshot is made on the file system of the dataset, whatever somebody mounted on top.
+    if !same_mount(&data, dataset).map_err(Error::io("look at", path))? {
         return Err(Error::MountPoint { path: path.to_owned() });
     }
     let stat = fstat(&data).map_err(Error::io("look at", path))?;
@@ -108,15 +107,6 @@ fn live(dataset: &Dataset, path: &Path) -> Result<(OwnedFd, bool), Error> {
         return Err(Error::NotASubvolume { path: path.to_owned() });
     }
     Ok((data, made))
-}
-
-/// By which mount we came to an open file: the number that `proc_pid_fdinfo(5)` calls `mnt_id`. A snapshot is made on the
-/// file system of the dataset, whatever somebody mounted on top. (Of openat2(2), which could refuse it, systemd's
-/// `RestrictSUIDSGID=` says that the kernel has none.)
-fn mount(file: &impl AsFd) -> io::Result<String> {
-    let text = fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_fd().as_raw_fd()))?;
-    let id = text.lines().find_map(|line| line.strip_prefix("mnt_id:"));
-    id.map(|id| id.trim().to_owned()).ok_or_else(|| io::ErrorKind::Unsupported.into())
 }
 
 /// A snapshot has an empty directory where another subvolume is, and would be a success without those files.

@@ -42,6 +42,10 @@ impl Directory {
         Self { place: Place::new(path), writer: Account::own() }
     }
 
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
     pub fn filled_by(self, writer: Account) -> Self {
         Self { writer, ..self }
     }

@@ -21,6 +21,8 @@ pub enum Error {
          over: zfs set planb:fileset={fileset} {filesystem}"
     )]
     BelongsToAnother { filesystem: String, owner: String, fileset: Name },
+    #[error("{filesystem} is open for people: close it first (planb close)")]
+    OpenForPeople { filesystem: String },
     #[error("{filesystem} is a {kind}, not a file system: choose another dataset")]
     NotAFilesystem { filesystem: String, kind: String },
     #[error(

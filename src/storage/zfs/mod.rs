@@ -17,6 +17,7 @@ mod key;
 mod listing;
 mod mount;
 mod open;
+mod rename;
 
 pub use error::Error;
 pub use open::Open;
