@@ -7,6 +7,8 @@
 
 #[path = "systemd/btrfs.rs"]
 mod btrfs;
+#[path = "systemd/changes.rs"]
+mod changes;
 #[path = "systemd/hard.rs"]
 mod hard;
 #[path = "systemd/hostile.rs"]

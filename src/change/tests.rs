@@ -375,7 +375,7 @@ fn what_is_in_the_way_of_a_new_name_is_refused_before_anything_is_done() {
             "a file that is not the administrator's",
             |world| {
                 fs::rename(world.file("web1.toml"), world.paths.drop_ins()[2].join("web1.toml"))
-                    .expect("renamed")
+                    .expect("renamed");
             },
             "is not yours to rename: copy it first, cp ",
         ),
