@@ -49,7 +49,7 @@ impl Storage {
     }
 
     /// Changes the key of a dataset from one to the other. When this returns without an error, it is so on the disks; with
-    /// one, the dataset has either.
+    /// one, the dataset has either. The key is loaded for it, and has to be forgotten afterwards.
     pub fn change_key(
         &self,
         dataset: &DatasetName,
@@ -60,6 +60,14 @@ impl Storage {
         match self {
             Self::Directory(_) | Self::Btrfs(_) => Err(KeyError::Never),
             Self::Zfs(storage) => storage.change_key(dataset, old, new, stop),
+        }
+    }
+
+    /// Unloads the key of a dataset that nobody has open.
+    pub fn forget_key(&self, dataset: &DatasetName) -> Result<(), KeyError> {
+        match self {
+            Self::Directory(_) | Self::Btrfs(_) => Err(KeyError::Never),
+            Self::Zfs(storage) => storage.forget_key(dataset),
         }
     }
 

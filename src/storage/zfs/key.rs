@@ -13,10 +13,13 @@ use std::time::{Duration, Instant};
 /// A pool that is busy takes its time.
 const PATIENCE: Duration = Duration::from_secs(300);
 
+const PROPERTIES: &str = "encryptionroot,keyformat,keystatus,mounted";
+
 /// The encryption of a dataset as it is now.
 struct State {
     format: Format,
     loaded: bool,
+    mounted: bool,
 }
 
 impl Zfs {
@@ -50,16 +53,17 @@ impl Zfs {
         // From here on nobody's wish interrupts it: half of a change would have to be found out later.
         let undisturbed = Stop::new().map_err(|_| KeyError::Stopped)?;
         let change = ["change-key", "-o", "keyformat=raw", "-o", "keylocation=prompt", &name];
-        let changed = zfs(&change, Some(new.raw()), &undisturbed).and_then(|done| must(&done, "change-key"));
-        if !state.loaded {
-            // Whoever opened it meanwhile has it now, and closes it.
-            let closed =
-                zfs(&["unload-key", &name], None, &undisturbed).and_then(|done| must(&done, "unload-key"));
-            if let Err(error) = closed {
-                log::warn!("the key of {name} stays loaded: {error}");
+        must(&zfs(&change, Some(new.raw()), &undisturbed)?, "change-key")
+    }
+
+    pub fn forget_key(&self, dataset: &DatasetName) -> Result<(), KeyError> {
+        let undisturbed = Stop::new().map_err(|_| KeyError::Stopped)?;
+        match self.state(dataset, &undisturbed)? {
+            Some(State { loaded: true, mounted: false, .. }) => {
+                must(&zfs(&["unload-key", &self.name(dataset)], None, &undisturbed)?, "unload-key")
             }
+            _ => Ok(()),
         }
-        changed
     }
 
     fn name(&self, dataset: &DatasetName) -> String {
@@ -80,7 +84,7 @@ impl Zfs {
     /// `None` where there is no such dataset.
     fn state(&self, dataset: &DatasetName, stop: &Stop) -> Result<Option<State>, KeyError> {
         let filesystem = self.name(dataset);
-        let get = ["get", "-Hp", "-o", "property,value", "encryptionroot,keyformat,keystatus", &filesystem];
+        let get = ["get", "-Hp", "-o", "property,value", PROPERTIES, &filesystem];
         let done = zfs(&get, None, stop)?;
         if done.ending != Ending::Exited(0) {
             if !said(&done).contains("does not exist") {
@@ -100,7 +104,7 @@ impl Zfs {
     }
 }
 
-/// The output of `zfs get -Hp -o property,value encryptionroot,keyformat,keystatus NAME`.
+/// The output of `zfs get -Hp -o property,value encryptionroot,keyformat,keystatus,mounted NAME`.
 fn state_of(filesystem: &str, text: &str) -> Result<State, KeyError> {
     let value = |name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('\t'));
@@ -119,7 +123,8 @@ fn state_of(filesystem: &str, text: &str) -> Result<State, KeyError> {
         "hex" => Format::Hex,
         format => return Err(KeyError::Format { filesystem, format: format.to_owned() }),
     };
-    Ok(State { format, loaded: value("keystatus") == "available" })
+    let (loaded, mounted) = (value("keystatus") == "available", value("mounted") == "yes");
+    Ok(State { format, loaded, mounted })
 }
 
 fn written(key: &Key, format: Format) -> Secret {
@@ -156,10 +161,10 @@ mod tests {
     #[test]
     fn the_state_of_encryption_is_read() {
         let text = |root: &str, format: &str| {
-            format!("encryptionroot\t{root}\nkeyformat\t{format}\nkeystatus\tunavailable\n")
+            format!("encryptionroot\t{root}\nkeyformat\t{format}\nkeystatus\tunavailable\nmounted\tno\n")
         };
         let state = state_of("tank/a", &text("tank/a", "hex")).expect("encrypted");
-        assert!(state.format == Format::Hex && !state.loaded);
+        assert!(state.format == Format::Hex && !state.loaded && !state.mounted);
         let loaded = text("tank/a", "raw").replace("unavailable", "available");
         assert!(state_of("tank/a", &loaded).is_ok_and(|state| state.loaded && state.format == Format::Raw));
         assert!(matches!(state_of("tank/a", &text("-", "none")), Err(KeyError::NotEncrypted { .. })));
