@@ -36,6 +36,7 @@ fn change(charge: &Charge<'_>) -> Result<Rotated, Error> {
         Tried::Fits(candidate) => candidate,
         Tried::NoneFits => return Err(charge.none_fits()),
         Tried::NoKey => return Err(charge.no_key()),
+        Tried::OutOfReach { why, .. } => return Err(Error::Refused(why)),
         Tried::NoDataset(_) => {
             return Err(Error::Refused(format!(
                 "{} is not there yet: nothing to rotate",
@@ -48,8 +49,8 @@ fn change(charge: &Charge<'_>) -> Result<Rotated, Error> {
         return Ok(Rotated::Finished(old.key.fingerprint()));
     }
     let new = charge.keys.pending(charge.stop)?;
-    charge.storage.change_key(dataset, &old.key, &new, charge.stop)?;
-    if charge.storage.key_fits(dataset, &new, charge.stop)? != Fit::Fits {
+    charge.storage.change_key(dataset, &old.key, &new)?;
+    if charge.storage.key_fits(dataset, &new)? != Fit::Fits {
         return Err(Error::Refused(format!(
             "zfs says that it changed the key of {}, and the new one does not open it; both are kept: {} and {}",
             charge.filesystem(),
