@@ -9,6 +9,8 @@
 mod hard;
 #[path = "systemd/hostile.rs"]
 mod hostile;
+#[path = "systemd/keys.rs"]
+mod keys;
 #[path = "systemd/killed.rs"]
 mod killed;
 #[expect(dead_code, reason = "other tests need more of it")]

@@ -170,6 +170,10 @@ fn storage(
     }
     encryption::check(layer, kind, zones, &mut faults);
     mistakes.extend(faults.clone());
+    if let Some(StorageType::Zfs) = kind && faults.is_empty() {
+        let parent: crate::fileset::zfs::Filesystem = match layer.get(&keys::PARENT).map(|w| &w.value.data) { Some(Data::Text{text,..}) => text.parse().unwrap(), _ => panic!() };
+        return Ok((name.unwrap(), storage::Settings::Zfs { path: format!("/{parent}").into(), parent }));
+    }
     if let Some(StorageType::Zfs | StorageType::Btrfs) = kind
         && let Some(written) = layer.get(&keys::TYPE)
         && let Data::Text { text, .. } = &written.value.data
