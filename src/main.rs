@@ -13,6 +13,7 @@ mod keys;
 mod reload;
 mod report;
 mod run;
+mod status;
 mod storage;
 mod transport;
 
