@@ -64,6 +64,7 @@ impl Manager {
     }
 
     #[zbus(property(emits_changed_signal = "const"))]
+    #[expect(clippy::unused_self, reason = "a property is a method of its object")]
     fn version(&self) -> &'static str {
         env!("CARGO_PKG_VERSION")
     }

@@ -6,6 +6,7 @@
 mod escape;
 mod fileset;
 mod manager;
+mod objects;
 mod polkit;
 mod record;
 mod shown;
@@ -78,6 +79,10 @@ impl<T: Clone> Shared<T> {
 
     fn set(&self, value: T) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = value;
+    }
+
+    fn change(&self, change: impl FnOnce(&mut T)) {
+        change(&mut self.0.write().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// A part of it.

@@ -3,6 +3,7 @@
 use super::shown::epoch;
 use crate::fileset::record::Record;
 use crate::history::json::Run;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use zbus::zvariant::Value;
 
@@ -26,7 +27,7 @@ pub fn dictionary(record: &Record) -> Dictionary {
         ("result", run.result.map(|result| result.to_string())),
         ("error", run.error.map(str::to_owned)),
         ("snapshot", run.snapshot.map(str::to_owned)),
-        ("path", run.path.map(|path| path.into_owned())),
+        ("path", run.path.map(Cow::into_owned)),
     ];
     fields.extend(texts.into_iter().filter_map(|(name, text)| Some((name, text?.into()))));
     let numbers = [

@@ -18,7 +18,13 @@ macro_rules! shown {
         }
 
         impl Shown {
+            /// All properties, by their names.
+            pub fn properties(self) -> HashMap<&'static str, Value<'static>> {
+                HashMap::from([$(($name, Value::from(self.$field)),)*])
+            }
+
             /// The properties that are different in `new`, as they are there.
+            #[expect(clippy::float_cmp, reason = "whether it is the same figure, not how near it is")]
             pub fn changes(&self, new: &Self) -> HashMap<&'static str, Value<'static>> {
                 let mut changes = HashMap::new();
                 $(if self.$field != new.$field {

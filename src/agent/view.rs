@@ -2,23 +2,23 @@
 
 use super::fileset::{self, Fileset};
 use super::manager::{self, Figures, Manager};
+use super::objects::{ObjectManager, Objects};
 use super::record::dictionary;
 use super::shown::Shown;
 use super::watch::Change;
 use super::{Common, ROOT, Shared, escape};
-use crate::config::Fileset as Configured;
+use crate::config::{Configuration, Fileset as Configured, Invalid};
 use crate::fileset::name::Name;
 use crate::fileset::record::Record;
 use crate::history;
 use crate::run::live::Live;
-use crate::status::{Sources, Status};
+use crate::status::{Sources, Status, gather};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use zbus::block_on;
 use zbus::blocking::Connection;
-use zbus::fdo::ObjectManager;
 use zbus::zvariant::{ObjectPath, Value};
 
 /// How often a fileset's changes are told at most.
@@ -29,6 +29,9 @@ const CALM: Duration = Duration::from_millis(500);
 const PULSE: Duration = Duration::from_secs(5);
 /// How often all snapshots are looked at: one that somebody destroys by hand tells nobody.
 const ROUND: Duration = Duration::from_secs(3600);
+
+/// How many filesets are looked at together.
+const AT_ONCE: usize = 100;
 
 /// What is known of an object.
 struct Known {
@@ -51,6 +54,7 @@ enum Look {
 pub struct View {
     common: Arc<Common>,
     manager: Arc<Shared<Figures>>,
+    objects: Arc<Shared<Objects>>,
     bus: Connection,
     known: BTreeMap<String, Known>,
     dirty: BTreeMap<String, Look>,
@@ -67,6 +71,7 @@ impl View {
         let mut view = Self {
             common: Arc::clone(common),
             manager: Arc::default(),
+            objects: Arc::default(),
             bus: bus.clone(),
             known: BTreeMap::new(),
             dirty: BTreeMap::new(),
@@ -77,9 +82,8 @@ impl View {
         let server = bus.object_server();
         let (common, figures) = (Arc::clone(common), Arc::clone(&view.manager));
         server.at(ROOT, Manager { common, figures })?;
+        server.at(ROOT, ObjectManager { objects: Arc::clone(&view.objects) })?;
         view.load()?;
-        // Last, so that it need not tell nobody of each fileset.
-        server.at(ROOT, ObjectManager)?;
         Ok(view)
     }
 
@@ -91,7 +95,9 @@ impl View {
     pub fn note(&mut self, changes: Vec<Change>) {
         for change in changes {
             match change {
-                Change::Live(name) => drop(self.dirty.entry(name).or_insert(Look::Live)),
+                Change::Live(name) => {
+                    self.dirty.entry(name).or_insert(Look::Live);
+                }
                 Change::Fileset(name) => drop(self.dirty.insert(name, Look::All)),
                 Change::Configuration => self.changed = Some(Instant::now()),
                 Change::Everything => {
@@ -117,7 +123,9 @@ impl View {
         let live = self.known.iter().filter(|(_, known)| known.shown.get().is_live());
         if self.pulse + PULSE <= now {
             let live: Vec<String> = live.map(|(name, _)| name.clone()).collect();
-            live.into_iter().for_each(|name| drop(self.dirty.entry(name).or_insert(Look::Live)));
+            for name in live {
+                self.dirty.entry(name).or_insert(Look::Live);
+            }
             self.pulse = now;
         }
         if self.round + ROUND <= now {
@@ -176,13 +184,16 @@ impl View {
         let configuration = self.common.configuration();
         let filesets: Vec<&Configured> =
             fully.iter().filter_map(|name| configuration.fileset(name)).collect();
-        if filesets.is_empty() {
-            return Ok(());
-        }
-        let mut sources = Sources::new(&self.common.paths, &configuration, self.common.clock.now());
-        let (all, _) = sources.of(&filesets);
-        for status in all {
-            self.update(&status)?;
+        self.update_all(&configuration, &filesets)
+    }
+
+    /// Looks at these filesets, some at a time: of all snapshots of a thousand filesets at once nothing would be shown, and
+    /// the memory that they took would stay ours.
+    fn update_all(&mut self, configuration: &Configuration, filesets: &[&Configured]) -> zbus::Result<()> {
+        let common = Arc::clone(&self.common);
+        for some in filesets.chunks(AT_ONCE) {
+            let (all, _) = Sources::new(&common.paths, configuration, common.clock.now()).of(some);
+            all.iter().try_for_each(|status| self.update(status))?;
         }
         Ok(())
     }
@@ -190,17 +201,24 @@ impl View {
     /// Takes over the configuration as it is now: objects come, change and go.
     fn load(&mut self) -> zbus::Result<()> {
         let configuration = self.common.configuration();
-        let (all, _) = Sources::new(&self.common.paths, &configuration, self.common.clock.now()).all();
+        let wrong = gather::invalid(&configuration);
         let mut gone: Vec<String> = self.known.keys().cloned().collect();
-        gone.retain(|name| !all.iter().any(|status| status.entry.name == *name));
+        gone.retain(|name| {
+            configuration.fileset(name).is_none() && !wrong.iter().any(|status| status.entry.name == *name)
+        });
         for name in gone {
             if let Some(known) = self.known.remove(&name) {
                 self.bus.object_server().remove::<Fileset, _>(known.path.as_str())?;
+                let path = ObjectPath::try_from(known.path.as_str())?;
+                self.objects.change(|objects| objects.retain(|object, _| object.as_str() != path.as_str()));
+                let manager = self.bus.object_server().interface::<_, ObjectManager>(ROOT)?;
+                let interfaces = [fileset::INTERFACE];
+                block_on(ObjectManager::interfaces_removed(manager.signal_emitter(), path, &interfaces))?;
             }
         }
-        for status in all {
-            self.update(&status)?;
-        }
+        wrong.iter().try_for_each(|status| self.update(status))?;
+        let filesets: Vec<&Configured> = configuration.filesets.iter().collect();
+        self.update_all(&configuration, &filesets)?;
         let before = self.manager.get();
         let (slots, invalid) = (configuration.settings.slots.into(), invalid(&configuration));
         self.show_figures(Figures { slots, invalid, ..before })
@@ -229,6 +247,11 @@ impl View {
             let shown = Arc::new(Shared::new(shown));
             let object = Fileset { common: Arc::clone(&self.common), shown: Arc::clone(&shown) };
             self.bus.object_server().at(path.as_str(), object)?;
+            let object = ObjectPath::try_from(path.as_str())?;
+            self.objects.change(|objects| drop(objects.insert(object.clone().into(), Arc::clone(&shown))));
+            let manager = self.bus.object_server().interface::<_, ObjectManager>(ROOT)?;
+            let interfaces = HashMap::from([(fileset::INTERFACE, shown.get().properties())]);
+            block_on(ObjectManager::interfaces_added(manager.signal_emitter(), object, interfaces))?;
             let (run, next_run, told) = (status.run.clone(), status.entry.next_run, Instant::now());
             self.known.insert(name.clone(), Known { path, shown, run, next_run, told });
             return Ok(());
@@ -267,7 +290,18 @@ impl View {
         if ended {
             block_on(Manager::run_finished(emitter, path, dictionary(run)))
         } else {
-            let began = Record { finished: None, result: None, ..run.clone() };
+            // What it came to may be known by now, and is told next.
+            let began = Record {
+                finished: None,
+                result: None,
+                error: None,
+                exit_code: None,
+                snapshot: None,
+                path: None,
+                transferred: None,
+                destroyed: Vec::new(),
+                ..run.clone()
+            };
             block_on(Manager::run_started(emitter, path, dictionary(&began)))
         }
     }
@@ -302,8 +336,8 @@ impl View {
 }
 
 /// Each file that is wrong, with what is.
-fn invalid(configuration: &crate::config::Configuration) -> Vec<(String, String)> {
-    let of = |invalid: &crate::config::Invalid| {
+fn invalid(configuration: &Configuration) -> Vec<(String, String)> {
+    let of = |invalid: &Invalid| {
         let first = invalid.diagnostics.first().map(ToString::to_string).unwrap_or_default();
         let first = first.lines().next().unwrap_or_default().to_owned();
         (invalid.file.to_string_lossy().into_owned(), first)
