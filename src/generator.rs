@@ -6,6 +6,7 @@
 //! room reads a file, the clock or the environment, or starts a process.
 
 mod escape;
+mod sandbox;
 mod write;
 
 pub use write::write;
@@ -13,10 +14,7 @@ pub use write::write;
 use crate::config::{Configuration, Fileset};
 use crate::fileset::quantity::Span;
 use crate::fileset::schedule::ShiftedHours;
-use crate::host::paths::LOCAL_SOURCE;
 use crate::storage;
-use crate::transport::Transport;
-use crate::transport::rsync::settings::Source;
 use escape::{quoted, specifiers};
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -103,32 +101,7 @@ fn transfer(fileset: &Fileset) -> String {
     let limit = fileset.timeout.secs().saturating_add(TRANSFER_GRACE);
     let dataset = quoted(&fileset.storage.settings.reach(&fileset.dataset).to_string_lossy());
     let zone = &fileset.timezone;
-    let Transport::Rsync(settings) = &fileset.transport;
-    let mut own = String::new();
-    let file = match &settings.source {
-        Source::Ssh(ssh) => ssh.identity.as_deref(),
-        Source::Daemon(daemon) => daemon.password_file.as_deref(),
-        Source::Local(path) => {
-            let source = quoted(path.as_str());
-            own = format!(
-                "\
-# The source is a path of this machine: to be read whoever it belongs to, and no network.
-BindReadOnlyPaths={source}:{LOCAL_SOURCE}
-CapabilityBoundingSet=CAP_DAC_READ_SEARCH
-AmbientCapabilities=CAP_DAC_READ_SEARCH
-PrivateUsers=no
-PrivateNetwork=yes
-RestrictAddressFamilies=
-RestrictAddressFamilies=AF_UNIX
-"
-            );
-            None
-        }
-    };
-    if let Some(file) = file {
-        // A file that is missing must not keep the transfer from starting: ssh and rsync say in their own words what is.
-        line(&mut own, "BindReadOnlyPaths", &quoted(&format!("-{}", file.to_string_lossy())));
-    }
+    let own = sandbox::own(&fileset.transport);
     format!(
         "\
 [Service]

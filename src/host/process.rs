@@ -1,12 +1,13 @@
 //! The one place that starts programs.
 //!
 //! A child gets a clean environment, a fixed locale, an absolute path, a process group of its own (so that a terminal's
-//! Ctrl-C reaches only us, and we decide in which order things end) and nothing of ours open but its three streams.
-//! Both its output pipes are drained while it runs. It always has an end: its own, our deadline, or the wish to stop.
+//! Ctrl-C reaches only us, and we decide in which order things end) and nothing of ours open but its three streams, or
+//! four where it reports. Its output pipes are drained while it runs. It always has an end: its own, our deadline, or the wish to stop.
 
 use super::headway::Headway;
 use super::output::Tail;
 use super::signals::Stop;
+use command_fds::{CommandFdExt, FdMapping};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
@@ -32,6 +33,9 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How long output may still come when the child has ended: what is in the pipe, not what a daemon it left behind says.
 const DRAIN: Duration = Duration::from_secs(1);
 
+/// The descriptor that a program reports on, of those that do.
+pub const REPORTS: i32 = 3;
+
 /// A program to run, with all it gets.
 #[derive(Debug)]
 pub struct Program {
@@ -39,6 +43,8 @@ pub struct Program {
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
     stdin: Input,
+    directory: PathBuf,
+    reports: bool,
     patience: Option<Duration>,
 }
 
@@ -53,11 +59,13 @@ pub enum Input {
     File(File),
 }
 
-/// One of a program's two outputs.
+/// One of a program's outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
     Out,
     Err,
+    /// [`REPORTS`]: only of a program that was asked to.
+    Report,
 }
 
 /// When a program must end, whether it is done or not.
@@ -133,7 +141,15 @@ impl Program {
             PATH.split(':').map(|dir| Path::new(dir).join(name)).find(|p| p.is_file())
         };
         let path = candidate.ok_or_else(|| Error::Missing { program: name.to_owned() })?;
-        Ok(Self { path, args: Vec::new(), env: Vec::new(), stdin: Input::Nothing, patience: None })
+        Ok(Self {
+            path,
+            args: Vec::new(),
+            env: Vec::new(),
+            stdin: Input::Nothing,
+            directory: "/".into(),
+            reports: false,
+            patience: None,
+        })
     }
 
     pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
@@ -154,6 +170,18 @@ impl Program {
 
     pub fn stdin(mut self, stdin: Input) -> Self {
         self.stdin = stdin;
+        self
+    }
+
+    /// Starts it there instead of in `/`.
+    pub fn directory(mut self, directory: &Path) -> Self {
+        directory.clone_into(&mut self.directory);
+        self
+    }
+
+    /// Gives it one more output, the descriptor [`REPORTS`], for what is meant for us rather than for people.
+    pub fn reports(mut self) -> Self {
+        self.reports = true;
         self
     }
 
@@ -183,6 +211,7 @@ impl Program {
 
         let (out, out_child) = io::pipe().map_err(started)?;
         let (err, err_child) = io::pipe().map_err(started)?;
+        let report = if self.reports { Some(io::pipe().map_err(started)?) } else { None };
         let (stdin, feed) = match self.stdin {
             Input::Nothing => (Stdio::null(), None),
             Input::File(file) => (Stdio::from(file), None),
@@ -194,7 +223,14 @@ impl Program {
         #[expect(clippy::disallowed_methods, reason = "this is the one place")]
         let mut command = Command::new(&self.path);
         command.args(&self.args).env_clear().env("PATH", PATH).env("LC_ALL", "C.UTF-8").envs(self.env);
-        command.current_dir("/").process_group(0).stdin(stdin).stdout(out_child).stderr(err_child);
+        command.current_dir(&self.directory).process_group(0);
+        command.stdin(stdin).stdout(out_child).stderr(err_child);
+        let mut outputs = vec![(out, Stream::Out), (err, Stream::Err)];
+        if let Some((report, report_child)) = report {
+            let mapping = FdMapping { parent_fd: report_child.into(), child_fd: REPORTS };
+            command.fd_mappings(vec![mapping]).map_err(|e| started(io::Error::other(e)))?;
+            outputs.push((report, Stream::Report));
+        }
         let mut child = command.spawn().map_err(started)?;
         // Our copies of the child's ends: as long as they are open its output has no end.
         drop(command);
@@ -213,7 +249,7 @@ impl Program {
                 scope.spawn(move || drop(writer.write_all(&bytes)));
             }
             let headway = self.patience.map(|patience| Headway::new(pid, &name, patience));
-            watch(pid, limits, headway, [(&out, Stream::Out), (&err, Stream::Err)], &ended, &mut sink)
+            watch(pid, limits, headway, &outputs, &ended, &mut sink)
         });
         let status = child.wait().map_err(waited)?;
         Ok(cut.map_err(waited)?.unwrap_or_else(|| ending(status)))
@@ -225,6 +261,7 @@ impl Program {
         let ending = self.run(limits, |stream, bytes| match stream {
             Stream::Out => stdout.push(bytes),
             Stream::Err => stderr.push(bytes),
+            Stream::Report => {}
         })?;
         Ok(Captured { ending, stdout: stdout.into_bytes(), stderr: stderr.into_bytes() })
     }
@@ -245,14 +282,14 @@ fn watch(
     pid: Pid,
     limits: Limits<'_>,
     mut headway: Option<Headway>,
-    outputs: [(&PipeReader, Stream); 2],
+    outputs: &[(PipeReader, Stream)],
     ended: &PipeReader,
     sink: &mut impl FnMut(Stream, &[u8]),
 ) -> io::Result<Option<Ending>> {
     let mut watched: Vec<(Watched, BorrowedFd<'_>)> =
         vec![(Watched::Child, ended.as_fd()), (Watched::Stop, limits.stop.as_fd())];
     for (pipe, stream) in outputs {
-        watched.push((Watched::Output(pipe, stream), pipe.as_fd()));
+        watched.push((Watched::Output(pipe, *stream), pipe.as_fd()));
     }
     let mut cut = None;
     // When the present patience ends: the deadline, then the grace after SIGTERM, then the drain.
@@ -378,6 +415,22 @@ mod tests {
         let mut names: Vec<&str> = text.lines().filter_map(|l| l.split('=').next()).collect();
         names.sort_unstable();
         assert_eq!(names, ["A", "LC_ALL", "PATH"]);
+    }
+
+    #[test]
+    fn who_reports_has_one_more_output() {
+        let stop = Stop::new().expect("a socket pair");
+        let mut heard = [String::new(), String::new(), String::new()];
+        let ending = shell("echo out; echo err >&2; echo report >&3")
+            .reports()
+            .run(Limits { stop: &stop, deadline: None }, |stream, bytes| {
+                heard[stream as usize].push_str(&String::from_utf8_lossy(bytes));
+            })
+            .expect("it runs");
+        assert_eq!(ending, Ending::Exited(0));
+        assert_eq!(heard, ["out\n", "err\n", "report\n"]);
+        let done = capture(shell("echo lost >&3"), None);
+        assert_ne!(done.ending, Ending::Exited(0), "who does not report has no such descriptor");
     }
 
     #[test]

@@ -9,7 +9,6 @@ use crate::host::paths::Paths;
 use crate::run::live::{Live, Phase};
 use crate::run::retry;
 use crate::storage::{self, Listed, Storage};
-use crate::transport::Transport;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -141,9 +140,7 @@ fn entry(
         group: fileset.group.as_ref().map(ToString::to_string),
         tags: fileset.tags.iter().map(ToString::to_string).collect(),
         enabled: Some(fileset.enabled),
-        transport: Some(match &fileset.transport {
-            Transport::Rsync(_) => "rsync",
-        }),
+        transport: Some(fileset.transport.name()),
         source: Some(fileset.transport.source()),
         storage: Some(fileset.storage.name.to_string()),
         dataset: Some(fileset.dataset.to_string()),

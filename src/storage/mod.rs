@@ -51,6 +51,16 @@ impl Settings {
         }
     }
 
+    /// What the storage itself calls a dataset: its name in the pool, or its directory.
+    pub fn name_of(&self, dataset: &DatasetName) -> String {
+        match self {
+            Self::Directory { path } | Self::Btrfs { path } => {
+                path.join(dataset).to_string_lossy().into_owned()
+            }
+            Self::Zfs { parent, .. } => format!("{parent}/{dataset}"),
+        }
+    }
+
     /// What a transfer must reach of a dataset: where trees are linked from each other, all of it; where files are
     /// updated in place, these alone, and nothing of the history.
     pub fn reach(&self, dataset: &DatasetName) -> PathBuf {

@@ -6,6 +6,7 @@ mod inside;
 pub mod job;
 mod told;
 mod unit;
+mod variables;
 
 pub(super) use here::{Scratch, tell};
 pub use inside::carry as carry_inside;

@@ -5,6 +5,7 @@
 
 use super::job::{self, Job};
 use super::told::{self, CameTo};
+use super::variables;
 use crate::fileset::name::Name;
 use crate::fileset::progress::Transferred;
 use crate::fileset::reason::chain;
@@ -54,6 +55,7 @@ pub fn transfer(
         workspace: workspace.clone(),
         known_hosts: paths.known_hosts(),
         home: paths.state(),
+        variables: variables::of(s, workspace)?,
         timeout: fileset.timeout,
         log: s.host.log,
     };
@@ -115,8 +117,9 @@ pub fn transfer(
 /// The transport as the unit has it: a source on this machine is not at its own place there.
 fn seen_from_inside(transport: &Transport) -> Transport {
     let mut inside = transport.clone();
-    let Transport::Rsync(settings) = &mut inside;
-    if let (Source::Local(path), Ok(there)) = (&mut settings.source, LOCAL_SOURCE.parse()) {
+    if let Transport::Rsync(settings) = &mut inside
+        && let (Source::Local(path), Ok(there)) = (&mut settings.source, LOCAL_SOURCE.parse())
+    {
         *path = there;
     }
     inside

@@ -33,7 +33,7 @@ impl Place {
     }
 
     fn open(&self) -> Result<storage::Open, Error> {
-        self.storage.open(&dataset(), &fileset(), &stop())
+        self.storage.open(&dataset(), &fileset(), None, &stop())
     }
 
     /// One run: `content` in `file`.
@@ -233,7 +233,7 @@ fn a_storage_that_is_not_there_is_an_error_and_not_created() {
     let missing = place.path.join("missing");
     let (storage, said) = (at(&missing), format!("the storage {} is not there", missing.display()));
     let errors = [
-        storage.open(&dataset(), &fileset(), &stop()).err(),
+        storage.open(&dataset(), &fileset(), None, &stop()).err(),
         storage.snapshots(&dataset()).err(),
         storage.destroy(&dataset(), &[]).err(),
         storage.empty_trash(&dataset(), &stop()).err(),
@@ -288,7 +288,7 @@ fn what_is_not_a_dataset_of_this_fileset_is_refused() {
         assert_eq!(error.replace(&place.path.display().to_string(), "PATH"), said);
         assert!(!place.path.join(".new").exists());
     }
-    let relative = at(Path::new("backups")).open(&dataset(), &fileset(), &stop()).expect_err("refused");
+    let relative = at(Path::new("backups")).open(&dataset(), &fileset(), None, &stop()).expect_err("refused");
     assert_eq!(relative.to_string(), "the storage's path must be absolute, and backups is not");
     let file = tempfile::NamedTempFile::new().expect("a file");
     let error = at(file.path()).space(&dataset()).expect_err("refused");
@@ -300,7 +300,7 @@ fn a_dataset_changes_hands_only_by_its_marker() {
     let place = Place::new();
     place.run(FIRST, "one");
     let other: Name = "acme-web2".parse().expect("a name");
-    let open = || place.storage.open(&dataset(), &other, &stop());
+    let open = || place.storage.open(&dataset(), &other, None, &stop());
     assert!(matches!(open(), Err(Error::BelongsToAnother { .. })));
     fs::write(place.path.join(".planb"), "acme-web2").expect("written");
     assert_eq!(reference(&open().expect("it opens")), Some(place.path.join(FIRST).join("data")));
