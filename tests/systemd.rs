@@ -5,15 +5,24 @@
 #![expect(clippy::disallowed_methods, reason = "tests run programs and read their own environment")]
 #![expect(clippy::print_stderr, reason = "a test that cannot run says so")]
 
+#[path = "systemd/hard.rs"]
+mod hard;
 #[path = "systemd/hostile.rs"]
 mod hostile;
 #[path = "systemd/killed.rs"]
 mod killed;
-#[path = "systemd/machine.rs"]
-mod machine;
+#[expect(dead_code, reason = "other tests need more of it")]
+#[path = "support/lab.rs"]
+mod lab;
+#[path = "systemd/package.rs"]
+mod package;
+#[path = "support/planb.rs"]
+mod planb;
 #[path = "systemd/reload.rs"]
 mod reload;
 #[path = "systemd/retry.rs"]
 mod retry;
 #[path = "systemd/runs.rs"]
 mod runs;
+#[path = "systemd/units.rs"]
+mod units;

@@ -1,5 +1,6 @@
 //! Whether a program that runs gets anywhere.
 
+use super::stat::Stat;
 use nix::unistd::Pid;
 use std::fs;
 use std::time::{Duration, Instant};
@@ -44,24 +45,11 @@ impl Headway {
 
     fn look(&self) -> Option<u64> {
         let mut sum = None;
-        for entry in fs::read_dir("/proc").ok()?.filter_map(Result::ok) {
-            let path = entry.path();
-            let Ok(stat) = fs::read_to_string(path.join("stat")) else { continue };
-            // pid (name) state parent group ...
-            let Some((name, rest)) = stat.split_once('(').and_then(|(_, rest)| rest.rsplit_once(") ")) else {
-                continue;
-            };
-            let fields: Vec<&str> = rest.split(' ').collect();
-            let number = |field: usize| fields.get(field).and_then(|text| text.parse::<u64>().ok());
-            let group = number(2).and_then(|group| i32::try_from(group).ok()).map(Pid::from_raw);
-            if name != self.name || group != Some(self.group) {
-                continue;
-            }
-            let io = fs::read_to_string(path.join("io")).ok()?;
+        for process in Stat::of_group(self.group).filter(|process| process.name == self.name) {
+            let io = fs::read_to_string(format!("/proc/{}/io", process.pid)).ok()?;
             let read: u64 = io.lines().find_map(|line| line.strip_prefix("rchar: ")?.parse().ok())?;
-            // Whole seconds of work (utime and stime, in hundredths) are headway too: deleting a large tree reads nothing.
-            let worked = (number(11).unwrap_or(0) + number(12).unwrap_or(0)) / 100;
-            sum = Some(sum.unwrap_or(0) + read + worked);
+            // Whole seconds of work are headway too: deleting a large tree reads nothing.
+            sum = Some(sum.unwrap_or(0) + read + process.worked / 100);
         }
         sum
     }

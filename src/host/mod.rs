@@ -13,6 +13,7 @@ pub mod presence;
 pub mod process;
 pub mod random;
 pub mod signals;
+pub mod stat;
 pub mod status;
 pub mod systemd;
 pub mod zoneinfo;

@@ -1,15 +1,15 @@
 //! Whether a process that left its number somewhere is still there.
 
+use super::stat::Stat;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
-use std::fs;
 
 /// A process beyond doubt: its number alone is given to others later, its number and start are not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Presence {
     pub pid: i32,
-    /// In clock ticks since boot: field 22 of /proc/PID/stat, proc(5).
+    /// In clock ticks since boot.
     pub started: u64,
 }
 
@@ -21,14 +21,8 @@ impl Presence {
 
     /// Of a process that runs now.
     pub fn of(pid: Pid) -> Option<Self> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The second field is the program's name in parentheses and may hold anything, spaces and parentheses too.
-        let (_, after_name) = stat.rsplit_once(") ")?;
-        let mut fields = after_name.split(' ');
-        let dead = matches!(fields.next()?, "Z" | "X");
-        // `after_name` begins with field 3.
-        let started = fields.nth(22 - 4)?.parse().ok()?;
-        (!dead).then_some(Self { pid: pid.as_raw(), started })
+        let stat = Stat::of(pid)?;
+        (!stat.is_dead()).then_some(Self { pid: pid.as_raw(), started: stat.started })
     }
 
     pub fn is_alive(self) -> bool {

@@ -7,6 +7,7 @@
 use super::headway::Headway;
 use super::output::Tail;
 use super::signals::Stop;
+use super::stat::Stat;
 use command_fds::{CommandFdExt, FdMapping};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -32,6 +33,10 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// How long output may still come when the child has ended: what is in the pipe, not what a daemon it left behind says.
 const DRAIN: Duration = Duration::from_secs(1);
+
+/// How long what was killed may take to be gone. SIGKILL is sent in a moment and obeyed when the kernel gets to it: on a
+/// loaded machine after milliseconds, behind a disk that does not answer perhaps never.
+const LAST_BREATH: Duration = Duration::from_secs(5);
 
 /// The descriptor that a program reports on, of those that do.
 pub const REPORTS: i32 = 3;
@@ -203,7 +208,8 @@ impl Program {
     /// Runs the program to its end and hands every piece of its output to `sink` as it comes.
     ///
     /// When the limits end it, its whole process group gets SIGTERM, and SIGKILL ten seconds later. Whatever else is
-    /// left of the group when the program itself has ended is killed: nothing it started outlives this call.
+    /// left of the group when the program itself has ended is killed: nothing it started outlives this call, but for what
+    /// even SIGKILL does not end within five seconds.
     pub fn run(self, limits: Limits<'_>, mut sink: impl FnMut(Stream, &[u8])) -> Result<Ending, Error> {
         let name = self.name();
         let started = |source| Error::Start { program: name.clone(), source };
@@ -252,6 +258,7 @@ impl Program {
             watch(pid, limits, headway, &outputs, &ended, &mut sink)
         });
         let status = child.wait().map_err(waited)?;
+        wait_until_gone(pid);
         Ok(cut.map_err(waited)?.unwrap_or_else(|| ending(status)))
     }
 
@@ -275,9 +282,23 @@ fn ending(status: ExitStatus) -> Ending {
     }
 }
 
+/// Waits until nobody of a group that was killed lives. Whoever inherits orphans may let them lie for a while: the dead do
+/// not count.
+fn wait_until_gone(group: Pid) {
+    let until = Instant::now() + LAST_BREATH;
+    // Asked first because it is quick: nearly always nobody is left, dead or alive.
+    while killpg(group, None).is_ok()
+        && Stat::of_group(group).any(|process| !process.is_dead())
+        && Instant::now() < until
+    {
+        // Nobody tells of the end of others' children: look again shortly.
+        let _ = poll(&mut [], PollTimeout::from(5_u8));
+    }
+}
+
 /// Drains the outputs until the child has ended. Returns why it was ended, when it was we who ended it.
 ///
-/// Whatever happens, nothing of the process group runs any more afterwards.
+/// Whatever happens, all of the process group has been killed afterwards.
 fn watch(
     pid: Pid,
     limits: Limits<'_>,
@@ -385,109 +406,4 @@ fn wait(watched: &[(Watched<'_>, BorrowedFd<'_>)], until: Option<Instant>) -> io
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-
-    fn shell(script: &str) -> Program {
-        Program::find("sh").expect("a shell").args(["-c", script])
-    }
-
-    fn capture(program: Program, deadline: Option<Duration>) -> Captured {
-        let stop = Stop::new().expect("a socket pair");
-        let deadline = deadline.map(|d| Instant::now() + d);
-        program.capture(Limits { stop: &stop, deadline }, 1 << 20).expect("it runs")
-    }
-
-    #[test]
-    fn both_outputs_are_drained_and_the_code_comes_back() {
-        let script =
-            "i=0; while [ $i -lt 20000 ]; do echo 0123456789; echo abcdefghij >&2; i=$((i+1)); done; exit 3";
-        let done = capture(shell(script), None);
-        assert_eq!(done.ending, Ending::Exited(3));
-        assert_eq!((done.stdout.len(), done.stderr.len()), (220_000, 220_000));
-    }
-
-    #[test]
-    fn the_environment_is_clean() {
-        let done = capture(Program::find("env").expect("coreutils").env("A", "b"), None);
-        let text = String::from_utf8(done.stdout).expect("utf-8");
-        let mut names: Vec<&str> = text.lines().filter_map(|l| l.split('=').next()).collect();
-        names.sort_unstable();
-        assert_eq!(names, ["A", "LC_ALL", "PATH"]);
-    }
-
-    #[test]
-    fn who_reports_has_one_more_output() {
-        let stop = Stop::new().expect("a socket pair");
-        let mut heard = [String::new(), String::new(), String::new()];
-        let ending = shell("echo out; echo err >&2; echo report >&3")
-            .reports()
-            .run(Limits { stop: &stop, deadline: None }, |stream, bytes| {
-                heard[stream as usize].push_str(&String::from_utf8_lossy(bytes));
-            })
-            .expect("it runs");
-        assert_eq!(ending, Ending::Exited(0));
-        assert_eq!(heard, ["out\n", "err\n", "report\n"]);
-        let done = capture(shell("echo lost >&3"), None);
-        assert_ne!(done.ending, Ending::Exited(0), "who does not report has no such descriptor");
-    }
-
-    #[test]
-    fn a_deadline_ends_the_whole_group() {
-        // The grandchild ignores nothing but outlives its parent: only the group's signal reaches it.
-        let done = capture(shell("sleep 1000 & echo $!; wait"), Some(Duration::from_millis(300)));
-        assert_eq!(done.ending, Ending::TimedOut);
-        let grandchild = String::from_utf8(done.stdout).expect("utf-8");
-        let state = fs::read_to_string(format!("/proc/{}/stat", grandchild.trim()));
-        assert!(state.is_err() || state.is_ok_and(|s| s.contains(") Z ")), "the grandchild still runs");
-    }
-
-    #[test]
-    fn a_wish_to_stop_ends_it() {
-        let stop = Stop::new().expect("a socket pair");
-        let mut ready = false;
-        let wisher = stop.clone();
-        let ending = shell("echo ready; exec sleep 1000")
-            .run(Limits { stop: &stop, deadline: None }, |_, bytes| {
-                ready |= bytes.starts_with(b"ready");
-                wisher.wish();
-            })
-            .expect("it runs");
-        assert_eq!((ready, ending), (true, Ending::Stopped));
-    }
-
-    #[test]
-    fn who_reads_nothing_is_ended_and_who_reads_is_not() {
-        let stop = Stop::new().expect("a socket pair");
-        let limits = Limits { stop: &stop, deadline: None };
-        let patience = Duration::from_millis(400);
-        let silent = Program::find("sleep").expect("coreutils").arg("1000").stalls_after(patience);
-        assert_eq!(silent.run(limits, |_, _| ()).expect("it runs"), Ending::Stalled);
-        // Reads what another one, that is not asked, writes in its own time; and prints nothing of it.
-        let busy = "(for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.1; echo; done) | while read x; do :; done";
-        let busy = shell(busy).stalls_after(patience);
-        assert_eq!(busy.run(limits, |_, _| ()).expect("it runs"), Ending::Exited(0));
-    }
-
-    #[test]
-    fn a_daemon_left_behind_does_not_hold_us_up() {
-        let done = capture(shell("sleep 1000 & echo $!"), None);
-        assert_eq!(done.ending, Ending::Exited(0));
-        assert!(!done.stdout.is_empty());
-    }
-
-    #[test]
-    fn unread_input_does_not_hold_us_up() {
-        let done = capture(shell("exit 0").stdin(Input::Bytes(vec![b'x'; 1 << 20])), None);
-        assert_eq!(done.ending, Ending::Exited(0));
-        let done = capture(Program::find("cat").expect("cat").stdin(Input::Bytes(vec![b'x'; 1 << 20])), None);
-        assert_eq!(done.stdout.len(), 1 << 20);
-    }
-
-    #[test]
-    fn endings_read_well() {
-        assert_eq!(capture(shell("kill -9 $$"), None).ending.to_string(), "was ended by SIGKILL");
-        assert!(matches!(Program::find("no-such-program"), Err(Error::Missing { .. })));
-    }
-}
+mod tests;

@@ -1,6 +1,7 @@
 //! A transfer that was taken over: the worst that a hostile source could do is to be rsync itself.
 
-use crate::machine::{SOURCE, on_each_release};
+use crate::lab::on_each_release;
+use crate::planb::SOURCE;
 use crate::runs::{MAKE_SLOW, SLOW};
 
 /// Takes rsync's place inside the sandbox. It tries what it must not be able to do, and says what it could.
@@ -70,7 +71,7 @@ on_each_release! {
         machine.ok("systemctl daemon-reload");
         let said = machine.exits(1, "planb run web1");
         machine.ok("rm /run/systemd/system/planb-transfer@web1.service.d/90-taken-over.conf; systemctl daemon-reload; journalctl --sync");
-        let told = machine.ok("journalctl -o cat -u planb-transfer@web1.service");
+        let told = machine.ok("journalctl -o cat PLANB_FROM=transfer PLANB_FILESET=web1 _SYSTEMD_UNIT=planb@web1.service");
         assert!(told.contains("END"), "it did not get to its end: {told}\n{said:?}");
         let could: Vec<&str> = told.lines().filter(|line| line.contains("COULD")).collect();
         assert_eq!(could, ["web1: COULD do what it is for"], "{told}");

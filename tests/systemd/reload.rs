@@ -1,6 +1,7 @@
 //! systemd follows the configuration by itself.
 
-use crate::machine::{Machine, SOURCE, on_each_release};
+use crate::lab::{Machine, on_each_release};
+use crate::planb::SOURCE;
 use crate::runs::{MAKE_SLOW, SLOW};
 
 fn timers(machine: &Machine) -> String {
@@ -83,7 +84,8 @@ on_each_release! {
         machine.wait(10, "journalctl -o cat | grep -q 'heard a failure manual'");
 
         machine.ok("sync");
-        machine.crash_and_boot();
+        machine.crash();
+        machine.boot();
         machine.wait(20, "systemctl is-active -q planb@a.timer");
         assert_eq!(calendar(&schedule(machine, "a")), calendar(&before), "after a reboot");
         machine.drop_in("a", &at("05:00"));

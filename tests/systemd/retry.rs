@@ -1,6 +1,7 @@
 //! Another attempt: when it is made, and when not.
 
-use crate::machine::{Machine, SOURCE, on_each_release};
+use crate::lab::{Machine, on_each_release};
+use crate::planb::SOURCE;
 
 /// The hour that is now in UTC, with `ahead` more.
 fn hour(machine: &Machine, ahead: u32) -> u32 {
@@ -60,7 +61,8 @@ on_each_release! {
         machine.exits(1, "planb run web1");
         let planned = machine.ok("systemctl show -P NextElapseUSecRealtime planb-retry@web1.timer");
         machine.ok("sync");
-        machine.crash_and_boot();
+        machine.crash();
+        machine.boot();
         machine.wait(20, "systemctl is-active -q planb-retry@web1.timer");
         assert_eq!(machine.ok("systemctl show -P NextElapseUSecRealtime planb-retry@web1.timer"), planned);
     }

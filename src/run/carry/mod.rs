@@ -4,6 +4,9 @@
 mod here;
 mod inside;
 pub mod job;
+mod said;
+#[cfg(test)]
+mod tests;
 mod told;
 mod unit;
 mod variables;
@@ -14,10 +17,13 @@ pub use unit::{end, signal};
 
 use super::Event;
 use super::attempt::{Cut, Surroundings};
+use crate::fileset::name::Name;
 use crate::fileset::progress::Transferred;
 use crate::fileset::workspace::Workspace;
 use crate::host::account::Account;
+use crate::host::paths::Paths;
 use crate::storage::Storage;
+use said::Ear;
 
 /// Who does what talks to the source.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +42,17 @@ impl Carrier {
             Self::Unit(account) => storage.filled_by(account),
         }
     }
+}
+
+/// Logs what the transfer unit of a run that is gone still had to say.
+pub fn relay_rest(paths: &Paths, fileset: &Name, id: &str) {
+    relay(&mut Ear::new(paths, fileset, id), fileset, true);
+}
+
+/// Logs what a transfer unit has said since, as the run's own and yet told apart from what the run itself says: its
+/// words are those of who talks to the network. `over`: it will say no more.
+fn relay(ear: &mut Ear, fileset: &Name, over: bool) {
+    ear.listen(over, |level, text| log::log!(level, PLANB_FROM = "transfer"; "{fileset}: {text}"));
 }
 
 /// Makes the workspace equal to the source.

@@ -4,6 +4,8 @@
 //! nothing of the unit lives on.
 
 use super::job::{self, Job};
+use super::relay;
+use super::said::Ear;
 use super::told::{self, CameTo};
 use super::variables;
 use crate::fileset::name::Name;
@@ -57,7 +59,6 @@ pub fn transfer(
         home: paths.state(),
         variables: variables::of(s, workspace)?,
         timeout: fileset.timeout,
-        log: s.host.log,
     };
     let _handed_over = job
         .hand_over(paths, account)
@@ -65,6 +66,7 @@ pub fn transfer(
 
     let deadline = Instant::now() + fileset.timeout.duration() + GRACE;
     let limits = Limits { stop: s.host.stop, deadline: Some(deadline) };
+    let mut ear = Ear::new(paths, &fileset.name, &s.request.id);
     let (tell, ended) = mpsc::channel();
     let started = thread::scope(|scope| {
         scope.spawn(|| drop(tell.send(systemd::start_and_wait(&unit, limits))));
@@ -72,6 +74,7 @@ pub fn transfer(
             match ended.recv_timeout(PACE) {
                 Ok(started) => break started,
                 Err(RecvTimeoutError::Timeout) => {
+                    relay(&mut ear, &fileset.name, false);
                     if let Some(progress) = told::read_progress(paths, &fileset.name) {
                         watch(Event::Progress(&progress));
                     }
@@ -91,7 +94,9 @@ pub fn transfer(
     }
     // Read before anything else is done to the unit.
     let last = if clean { None } else { Some(last_of(&unit)) };
-    end(paths, &fileset.name, !clean).map_err(|why| Cut::new(Outcome::Failure, why))?;
+    let over = end(paths, &fileset.name, !clean);
+    relay(&mut ear, &fileset.name, over.is_ok());
+    over.map_err(|why| Cut::new(Outcome::Failure, why))?;
 
     if s.host.stop.wished() {
         return Err(Cut::interrupted());
