@@ -73,6 +73,8 @@ enum Command {
     #[command(hide = true)]
     Trash(unit::Trash),
     #[command(hide = true)]
+    AskKey(unit::AskKey),
+    #[command(hide = true)]
     Generator(generator::Generator),
     /// Print the completions for a shell
     #[command(hide = true)]
@@ -128,6 +130,7 @@ fn start(planb: Planb) -> anyhow::Result<Exit> {
         Command::Hooks(hooks) => hooks.run(&world),
         Command::Retry(retry) => retry.run(&world),
         Command::Trash(trash) => trash.run(&world),
+        Command::AskKey(ask) => ask.run(&world),
         Command::Generator(generator) => generator.run(&world.paths),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -1,6 +1,7 @@
 //! The third of the three states: a valid fileset, in which every word is its own type and nothing can be wrong.
 
 use super::diagnostic::Diagnostic;
+use super::encryption;
 use super::exec;
 use super::keys::{self, Table};
 use super::merged::Merged;
@@ -132,6 +133,12 @@ fn valid(
             None => merged.blame(&keys::BLACKLIST_HOURS, invalid.message),
         });
     }
+    let encryption = match (&storage, &dataset) {
+        (Some(storage), Some(dataset)) => {
+            encryption::judge(merged, (name, group.as_ref()), storage, dataset, zones, faults)
+        }
+        _ => None,
+    };
     let retry = merged.get(&keys::RETRY, zones, faults);
     let timeout = merged.get(&keys::TIMEOUT, zones, faults);
     let max_shrink = merged.get(&keys::MAX_SHRINK, zones, faults);
@@ -161,7 +168,7 @@ fn valid(
         enabled: enabled?,
         storage: storage?,
         dataset: dataset?,
-        encryption: None,
+        encryption,
         retain: retain.unwrap_or_default(),
         schedule: schedule?,
         blacklist_hours: blacklist_hours?,

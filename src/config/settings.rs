@@ -1,6 +1,7 @@
 //! The valid form of planb.toml's own part: slots, log, storages.
 
 use super::diagnostic::Diagnostic;
+use super::encryption;
 use super::keys;
 use super::value::Data;
 use super::written::{Host, Layer, Named};
@@ -127,7 +128,11 @@ fn all_faults(layer: &Layer, zones: &Zones) -> Vec<Diagnostic> {
     let values = layer.values.iter().filter_map(|(&(table, name), written)| {
         keys::find(table, name).map(|key| key.check(layer, &written.value, zones))
     });
-    values.flatten().chain(layer.faults.clone()).collect()
+    values
+        .flatten()
+        .chain(encryption::one_for_many(layer, &keys::KEY, zones))
+        .chain(layer.faults.clone())
+        .collect()
 }
 
 fn read<T>(layer: &Layer, key: &keys::Key<T>, zones: &Zones, faults: &mut Vec<Diagnostic>) -> Option<T> {
@@ -163,6 +168,7 @@ fn storage(
         }
         Some(StorageType::Zfs | StorageType::Btrfs) | None => {}
     }
+    encryption::check(layer, kind, zones, &mut faults);
     mistakes.extend(faults.clone());
     if let Some(StorageType::Zfs | StorageType::Btrfs) = kind
         && let Some(written) = layer.get(&keys::TYPE)

@@ -9,7 +9,7 @@
 //! Averages, streaks and lists over many runs want a database.
 
 mod database;
-mod file;
+pub mod file;
 pub mod json;
 pub mod last;
 mod notice;

@@ -12,6 +12,7 @@ pub mod paths;
 pub mod presence;
 pub mod process;
 pub mod random;
+pub mod secret;
 pub mod signals;
 pub mod stat;
 pub mod status;

@@ -4,8 +4,10 @@
 //! Ctrl-C reaches only us, and we decide in which order things end) and nothing of ours open but its three streams, or
 //! four where it reports. Its output pipes are drained while it runs. It always has an end: its own, our deadline, or the wish to stop.
 
+use super::account::Account;
 use super::headway::Headway;
 use super::output::Tail;
+use super::secret::Secret;
 use super::signals::Stop;
 use super::stat::Stat;
 use command_fds::{CommandFdExt, FdMapping};
@@ -17,13 +19,14 @@ use nix::unistd::Pid;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
-use std::io::{self, PipeReader, Read, Write};
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
 
 /// Where programs are looked for and what children get as `PATH`.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -51,6 +54,7 @@ pub struct Program {
     directory: PathBuf,
     reports: bool,
     patience: Option<Duration>,
+    account: Option<Account>,
 }
 
 /// What a program reads.
@@ -60,6 +64,8 @@ pub enum Input {
     Nothing,
     /// These bytes, then the end.
     Bytes(Vec<u8>),
+    /// These as well, which no other program shall see.
+    Secret(Secret),
     /// An open file. A lock's own file here makes the child, and whatever it forks, hold the lock too.
     File(File),
 }
@@ -100,6 +106,15 @@ pub enum Ending {
 pub struct Captured {
     pub ending: Ending,
     pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
+}
+
+/// What a program printed that nobody else may see, and how it ended.
+#[derive(Debug)]
+pub struct Whispered {
+    pub ending: Ending,
+    /// Absent where it was more than there was room for.
+    pub stdout: Option<Secret>,
     pub stderr: Vec<u8>,
 }
 
@@ -154,6 +169,7 @@ impl Program {
             directory: "/".into(),
             reports: false,
             patience: None,
+            account: None,
         })
     }
 
@@ -196,6 +212,12 @@ impl Program {
         self
     }
 
+    /// Runs the program as somebody else, without further groups; only root can.
+    pub fn run_as(mut self, account: Account) -> Self {
+        self.account = Some(account);
+        self
+    }
+
     /// The arguments as they will be passed, the program's path first.
     pub fn argv(&self) -> impl Iterator<Item = &OsStr> {
         std::iter::once(self.path.as_os_str()).chain(self.args.iter().map(OsString::as_os_str))
@@ -221,16 +243,17 @@ impl Program {
         let (stdin, feed) = match self.stdin {
             Input::Nothing => (Stdio::null(), None),
             Input::File(file) => (Stdio::from(file), None),
-            Input::Bytes(bytes) => {
-                let (reader, writer) = io::pipe().map_err(started)?;
-                (Stdio::from(reader), Some((writer, bytes)))
-            }
+            Input::Bytes(bytes) => piped(Secret::from(bytes)).map_err(started)?,
+            Input::Secret(secret) => piped(secret).map_err(started)?,
         };
         #[expect(clippy::disallowed_methods, reason = "this is the one place")]
         let mut command = Command::new(&self.path);
         command.args(&self.args).env_clear().env("PATH", PATH).env("LC_ALL", "C.UTF-8").envs(self.env);
         command.current_dir(&self.directory).process_group(0);
         command.stdin(stdin).stdout(out_child).stderr(err_child);
+        if let Some(Account { uid, gid }) = self.account {
+            command.uid(uid.as_raw()).gid(gid.as_raw());
+        }
         let mut outputs = vec![(out, Stream::Out), (err, Stream::Err)];
         if let Some((report, report_child)) = report {
             let mapping = FdMapping { parent_fd: report_child.into(), child_fd: REPORTS };
@@ -272,6 +295,29 @@ impl Program {
         })?;
         Ok(Captured { ending, stdout: stdout.into_bytes(), stderr: stderr.into_bytes() })
     }
+
+    /// Runs the program to its end and keeps what it prints on its standard output, up to `room` bytes, so that no trace
+    /// of it is left in memory afterwards; of its standard error the end.
+    pub fn listen(self, limits: Limits<'_>, room: usize) -> Result<Whispered, Error> {
+        let (mut stdout, mut stderr) = (Some(Secret::with_room(room)), Tail::new(16 * 1024));
+        let ending = self.run(limits, |stream, bytes| match stream {
+            Stream::Out => {
+                stdout =
+                    stdout.take().filter(|secret| secret.len() + bytes.len() <= room).map(|mut secret| {
+                        secret.push(bytes);
+                        secret
+                    })
+            }
+            Stream::Err => stderr.push(bytes),
+        })?;
+        Ok(Whispered { ending, stdout, stderr: stderr.into_bytes() })
+    }
+}
+
+/// What a program reads from a pipe, and what is to be written into its other end.
+fn piped(bytes: Secret) -> io::Result<(Stdio, Option<(PipeWriter, Secret)>)> {
+    let (reader, writer) = io::pipe()?;
+    Ok((Stdio::from(reader), Some((writer, bytes))))
 }
 
 fn ending(status: ExitStatus) -> Ending {
@@ -315,7 +361,8 @@ fn watch(
     let mut cut = None;
     // When the present patience ends: the deadline, then the grace after SIGTERM, then the drain.
     let mut until = limits.deadline;
-    let mut buffer = vec![0; 64 * 1024];
+    // What comes through here may be nobody else's business.
+    let mut buffer = Zeroizing::new(vec![0; 64 * 1024]);
 
     let result = loop {
         let running = watched.iter().any(|(what, _)| matches!(what, Watched::Child));

@@ -86,7 +86,7 @@ pub fn of_all(
     let names = configuration.filesets.iter().map(|fileset| &fileset.name);
     let known = history::overview(paths, names, now);
     let mut shifted: HashMap<&str, ShiftedHours> = HashMap::new();
-    let mut listed = listed(configuration);
+    let mut listed = listed(paths, configuration);
     let valid = configuration.filesets.iter().map(|fileset| {
         let listed = listed.remove(&fileset.name).unwrap_or_else(|| Ok(Vec::new()));
         let zone = &fileset.timezone;
@@ -107,7 +107,10 @@ pub fn of_all(
 }
 
 /// The snapshots of every fileset: each storage is asked once for all of its own.
-fn listed(configuration: &Configuration) -> HashMap<&Name, Result<Vec<Listed>, storage::Error>> {
+fn listed<'c>(
+    paths: &Paths,
+    configuration: &'c Configuration,
+) -> HashMap<&'c Name, Result<Vec<Listed>, storage::Error>> {
     let mut of_storage: BTreeMap<&StorageName, Vec<&Fileset>> = BTreeMap::new();
     for fileset in &configuration.filesets {
         of_storage.entry(&fileset.storage.name).or_default().push(fileset);
@@ -116,7 +119,7 @@ fn listed(configuration: &Configuration) -> HashMap<&Name, Result<Vec<Listed>, s
     for (_, filesets) in of_storage {
         let Some(first) = filesets.first() else { continue };
         let datasets: Vec<&DatasetName> = filesets.iter().map(|fileset| &fileset.dataset).collect();
-        let listed = Storage::new(&first.storage.settings).snapshots_of(&datasets);
+        let listed = Storage::new(&first.storage.settings, paths).snapshots_of(&datasets);
         all.extend(filesets.into_iter().map(|fileset| &fileset.name).zip(listed));
     }
     all

@@ -122,7 +122,7 @@ pub fn run(
     let mut teller = tell(host, &record);
     let before = ending::begin(host, fileset, &record);
 
-    let storage = host.carrier.fitting(Storage::new(&fileset.storage.settings));
+    let storage = host.carrier.fitting(Storage::new(&fileset.storage.settings, host.paths));
     let surroundings = attempt::Surroundings {
         host,
         fileset,

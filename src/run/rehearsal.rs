@@ -51,7 +51,7 @@ fn look(
     let (name, now) = (&fileset.name, host.clock.now());
     gate::hours(fileset, request.trigger, now)
         .map_err(|closed| Cut::new(Outcome::Deferred, closed.to_string()))?;
-    let storage = Storage::new(&fileset.storage.settings);
+    let storage = Storage::new(&fileset.storage.settings, host.paths);
     gate::room(fileset, storage.space(&fileset.dataset)?)
         .map_err(|closed| Cut::new(Outcome::Failure, closed.to_string()))?;
     let mut listed = storage.snapshots(&fileset.dataset)?;

@@ -46,6 +46,8 @@ pub enum Error {
     OtherWriter { path: PathBuf, owner: u32, writer: u32 },
     #[error("stopped while making the workspace ready")]
     Stopped,
+    #[error(transparent)]
+    Zfs(#[from] super::zfs::Error),
     #[error("failed to remove {failures} names below {}, the first of them {}", .path.display(), .first.display())]
     NotRemoved { path: PathBuf, failures: u64, first: PathBuf, source: io::Error },
     #[error("failed to {what} {}", .path.display())]

@@ -15,6 +15,7 @@ use crate::fileset::snapshot::{Automatic, Kept, Snapshot};
 use crate::fileset::workspace::Workspace;
 use crate::fileset::zfs::Filesystem;
 use crate::host::account::Account;
+use crate::host::paths::Paths;
 use crate::host::signals::Stop;
 use crate::keys::Keys;
 use std::fmt;
@@ -148,11 +149,14 @@ pub struct Space {
 }
 
 impl Storage {
-    pub fn new(settings: &Settings) -> Self {
+    /// `paths`: of PlanB's own files; what is opened is noted there until it is closed.
+    pub fn new(settings: &Settings, paths: &Paths) -> Self {
         match settings {
             Settings::Directory { path } => Self::Directory(directory::Directory::new(path.clone())),
             Settings::Btrfs { path } => Self::Btrfs(btrfs::Btrfs::new(path.clone())),
-            Settings::Zfs { parent, path } => Self::Zfs(zfs::Zfs::new(parent.clone(), path.clone())),
+            Settings::Zfs { parent, path } => {
+                Self::Zfs(zfs::Zfs::new(parent.clone(), path.clone(), paths.runtime()))
+            }
         }
     }
 
@@ -180,7 +184,7 @@ impl Storage {
         match self {
             Self::Directory(storage) => storage.has_trash(dataset),
             Self::Btrfs(storage) => storage.has_trash(dataset),
-            Self::Zfs(storage) => storage.has_trash(dataset),
+            Self::Zfs(storage) => Ok(storage.has_trash()),
         }
     }
 
@@ -236,7 +240,7 @@ impl Storage {
         match self {
             Self::Directory(storage) => storage.empty_trash(dataset, stop),
             Self::Btrfs(storage) => storage.empty_trash(dataset, stop),
-            Self::Zfs(storage) => storage.empty_trash(dataset, stop),
+            Self::Zfs(storage) => Ok(storage.empty_trash()),
         }
     }
 

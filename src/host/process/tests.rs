@@ -107,6 +107,28 @@ fn unread_input_does_not_hold_us_up() {
 }
 
 #[test]
+fn secrets_go_in_and_come_out() {
+    let stop = Stop::new().expect("a socket pair");
+    let limits = Limits { stop: &stop, deadline: None };
+    let secret = || Secret::from(vec![b'x'; 100]);
+    let cat = || Program::find("cat").expect("cat").stdin(Input::Secret(secret()));
+    assert!(!format!("{:?}", cat()).contains("120"), "bytes are shown");
+    let said = cat().listen(limits, 100).expect("it runs");
+    assert_eq!((said.ending, &**said.stdout.as_ref().expect("room")), (Ending::Exited(0), &*secret()));
+    assert!(cat().listen(limits, 99).expect("it runs").stdout.is_none());
+}
+
+#[test]
+fn a_program_runs_as_who_it_is_told_to() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let nobody = Account { uid: nix::unistd::Uid::from_raw(65534), gid: nix::unistd::Gid::from_raw(65534) };
+    let done = capture(shell("id -u; id -G").run_as(nobody), None);
+    assert_eq!(String::from_utf8_lossy(&done.stdout), "65534\n65534\n");
+}
+
+#[test]
 fn endings_read_well() {
     assert_eq!(capture(shell("kill -9 $$"), None).ending.to_string(), "was ended by SIGKILL");
     assert!(matches!(Program::find("no-such-program"), Err(Error::Missing { .. })));

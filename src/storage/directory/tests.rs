@@ -63,7 +63,7 @@ impl Place {
 }
 
 fn at(path: &Path) -> Storage {
-    Storage::new(&Settings::Directory { path: path.to_owned() })
+    Storage::new(&Settings::Directory { path: path.to_owned() }, &crate::host::paths::Paths::new(None))
 }
 
 fn dataset() -> DatasetName {

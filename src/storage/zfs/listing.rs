@@ -1,0 +1,189 @@
+//! What `zfs` prints, read. Its output with `-H` has a line for each thing, tabs between the columns, and with `-p` plain
+//! numbers; no name has a tab in it.
+
+use super::error::Error;
+use crate::fileset::snapshot::Automatic;
+use crate::storage::{SnapshotName, Space};
+use std::collections::HashMap;
+
+/// One of our snapshots.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    pub name: SnapshotName,
+    pub used: Option<u64>,
+    pub referenced: Option<u64>,
+}
+
+/// The output of `zfs list -Hp -t snapshot -o name,used,referenced -d 1 DATASET`, or with `-o name` alone of many datasets:
+///
+/// ```text
+/// tank/BACKUP/web1@planb-20260102T0304Z	8192	98304
+/// ```
+///
+/// Each row with its file system's name. Snapshots of others are left out.
+pub fn snapshots(text: &str) -> impl Iterator<Item = (&str, Row)> {
+    text.lines().filter_map(|line| {
+        let mut columns = line.split('\t');
+        let (filesystem, snapshot) = columns.next()?.split_once('@')?;
+        let name = SnapshotName::parse(snapshot)?;
+        let mut number = || columns.next()?.parse().ok();
+        let (used, referenced) = (number(), number());
+        Some((filesystem, Row { name, used, referenced }))
+    })
+}
+
+/// Why a snapshot cannot be destroyed, if so.
+///
+/// The output of `zfs list -Hp -t snapshot -o name,userrefs,clones -d 1 DATASET`:
+///
+/// ```text
+/// tank/BACKUP/web1@planb-20260102T0304Z	1	tank/restored,tank/test
+/// ```
+pub fn in_use(text: &str) -> HashMap<Automatic, String> {
+    let row = |line: &str| {
+        let mut columns = line.split('\t');
+        let (_, snapshot) = columns.next()?.split_once('@')?;
+        let name = snapshot.parse().ok()?;
+        let (holds, clones) = (columns.next()?, columns.next().unwrap_or("-"));
+        match (holds, clones) {
+            ("0" | "-", "-" | "") => None,
+            ("0" | "-", clones) => {
+                Some((name, format!("there are clones of it: {}", clones.replace(',', ", "))))
+            }
+            (holds, _) => Some((name, format!("it is held, {holds} times (see zfs holds)"))),
+        }
+    };
+    text.lines().filter_map(row).collect()
+}
+
+/// A property's value and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Value {
+    pub value: String,
+    /// `local`, `default`, `received`, `inherited from NAME`, `temporary`, or `-`.
+    pub source: String,
+}
+
+/// The properties of one dataset.
+#[derive(Debug, Clone, Default)]
+pub struct Properties(HashMap<String, Value>);
+
+impl Properties {
+    /// The output of `zfs get -Hp -o property,value,source NAME,... DATASET`:
+    ///
+    /// ```text
+    /// mountpoint	/tank/BACKUP/web1	inherited from tank
+    /// ```
+    pub fn read(text: &str) -> Self {
+        let row = |line: &str| {
+            let mut columns = line.split('\t').map(str::to_owned);
+            Some((columns.next()?, Value { value: columns.next()?, source: columns.next()? }))
+        };
+        Self(text.lines().filter_map(row).collect())
+    }
+
+    pub fn get(&self, name: &str) -> Result<&Value, Error> {
+        self.0.get(name).ok_or_else(|| Error::NotUnderstood { said: format!("no property {name}") })
+    }
+
+    pub fn value(&self, name: &str) -> Result<&str, Error> {
+        self.get(name).map(|value| value.value.as_str())
+    }
+
+    /// The value, if it is the dataset's own.
+    pub fn own(&self, name: &str) -> Option<&str> {
+        self.0
+            .get(name)
+            .filter(|value| matches!(value.source.as_str(), "local" | "received"))
+            .map(|value| value.value.as_str())
+    }
+
+    /// Those of these names that nobody has set, neither here nor above.
+    pub fn unset<'n>(&self, names: &[(&'n str, &'n str)]) -> Vec<(&'n str, &'n str)> {
+        let is_default = |name: &str| self.0.get(name).is_some_and(|value| value.source == "default");
+        names.iter().copied().filter(|(name, _)| is_default(name)).collect()
+    }
+}
+
+/// The output of `zfs list -Hp -o used,available DATASET`: `98304	4294967296`.
+pub fn space(text: &str) -> Result<Space, Error> {
+    let mut numbers = text.trim().split('\t').map(str::parse::<u64>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(used)), Some(Ok(available))) => {
+            Ok(Space { total: used.saturating_add(available), available })
+        }
+        _ => Err(Error::NotUnderstood { said: text.trim().to_owned() }),
+    }
+}
+
+/// Where a file system is mounted, of /proc/self/mounts, `proc_pid_mounts(5)`: the last line wins, which is on top.
+pub fn mounted_at(mounts: &str, filesystem: &str) -> Option<String> {
+    let line = |line: &str| {
+        let mut fields = line.split(' ');
+        let (source, target, kind) = (fields.next()?, fields.next()?, fields.next()?);
+        (kind == "zfs" && unescaped(source) == filesystem).then(|| unescaped(target))
+    };
+    mounts.lines().filter_map(line).next_back()
+}
+
+/// Spaces, tabs, line ends and backslashes are written as three octal digits there.
+fn unescaped(text: &str) -> String {
+    text.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_snapshots_are_read_and_others_left_out() {
+        let text = "tank/B/web1@planb-20260102T0304Z\t8192\t98304\ntank/B/web1@zfs-auto-1\t1\t2\n\
+                    tank/B/web1@before-20260103T0304Z\t0\t98304\ntank/B/db1@planb-20260102T0304Z\n";
+        let rows: Vec<(&str, String, Option<u64>)> =
+            snapshots(text).map(|(of, row)| (of, row.name.to_string(), row.used)).collect();
+        assert_eq!(
+            rows,
+            [
+                ("tank/B/web1", "planb-20260102T0304Z".into(), Some(8192)),
+                ("tank/B/web1", "before-20260103T0304Z".into(), Some(0)),
+                ("tank/B/db1", "planb-20260102T0304Z".into(), None),
+            ]
+        );
+    }
+
+    #[test]
+    fn held_and_cloned_snapshots_are_in_use() {
+        let text = "t/w@planb-20260102T0304Z\t0\t-\nt/w@planb-20260103T0304Z\t2\t-\nt/w@planb-20260104T0304Z\t0\tt/a,t/b\n\
+                    t/w@planb-20260105T0304Z\t0\t\nt/w@other\t1\t-\n";
+        let used = in_use(text);
+        let why = |name: &str| used.get(&name.parse().expect("a name")).map(String::as_str);
+        assert_eq!(used.len(), 2);
+        assert_eq!(why("planb-20260103T0304Z"), Some("it is held, 2 times (see zfs holds)"));
+        assert_eq!(why("planb-20260104T0304Z"), Some("there are clones of it: t/a, t/b"));
+    }
+
+    #[test]
+    fn properties_tell_where_they_come_from() {
+        let text = "mountpoint\t/tank/B/web1\tinherited from tank\nplanb:fileset\tweb1\tlocal\natime\ton\tdefault\n\
+                    xattr\tsa\tinherited from tank\nencryptionroot\t-\t-\n";
+        let properties = Properties::read(text);
+        assert_eq!(properties.value("mountpoint").expect("there"), "/tank/B/web1");
+        assert_eq!((properties.own("planb:fileset"), properties.own("mountpoint")), (Some("web1"), None));
+        assert_eq!(properties.unset(&[("atime", "off"), ("xattr", "sa")]), [("atime", "off")]);
+        assert!(properties.get("keystatus").is_err());
+    }
+
+    #[test]
+    fn space_is_what_is_used_and_what_is_left() {
+        assert_eq!(space("100\t300\n").expect("two numbers"), Space { total: 400, available: 300 });
+        assert!(space("-\t-").is_err() && space("").is_err());
+    }
+
+    #[test]
+    fn a_mount_is_found_by_its_file_system() {
+        let mounts = "tank/B/web1 /tank/B/web1 zfs rw 0 0\ntank/B/web1 /srv/a\\040b zfs rw 0 0\n/dev/vda / ext4 rw 0 0\n\
+                      tank/B/web1 /elsewhere tmpfs rw 0 0\n";
+        assert_eq!(mounted_at(mounts, "tank/B/web1").as_deref(), Some("/srv/a b"));
+        assert_eq!(mounted_at(mounts, "tank/B/web"), None);
+    }
+}
