@@ -13,7 +13,7 @@ pub use write::write;
 use crate::config::{Configuration, Fileset};
 use crate::fileset::quantity::Span;
 use crate::fileset::schedule::ShiftedHours;
-use crate::host::paths::LOCAL_SOURCE;
+use crate::host::paths::{LOCAL_SOURCE, Paths};
 use crate::storage;
 use crate::transport::Transport;
 use crate::transport::rsync::settings::Source;
@@ -129,6 +129,11 @@ RestrictAddressFamilies=AF_UNIX
             None
         }
     };
+    for host in fileset.transport.known_hosts() {
+        // The run makes it, of this host and the one before it, and lets the transfer write to it until there is a key in it.
+        let known = Paths::new(None).known_hosts().join(host);
+        line(&mut own, "BindPaths", &quoted(&format!("-{}", known.display())));
+    }
     if let Some(file) = file {
         // A file that is missing must not keep the transfer from starting: ssh and rsync say in their own words what is.
         line(&mut own, "BindReadOnlyPaths", &quoted(&format!("-{}", file.to_string_lossy())));

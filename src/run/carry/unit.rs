@@ -18,8 +18,8 @@ use crate::host::process::{Ending, Limits};
 use crate::host::{lock, systemd};
 use crate::run::Event;
 use crate::run::attempt::{Cut, Surroundings};
-use crate::transport::Transport;
 use crate::transport::rsync::settings::Source;
+use crate::transport::{self, Transport};
 use nix::poll::{PollTimeout, poll};
 use nix::sys::signal::Signal;
 use std::io;
@@ -58,6 +58,8 @@ pub fn transfer(
         home: paths.state(),
         timeout: fileset.timeout,
     };
+    let limits = Limits { stop: s.host.stop, deadline: Some(Instant::now() + GRACE) };
+    transport::provide(&job.transport, &job.known_hosts, &job.home, limits, account)?;
     let _handed_over = job
         .hand_over(paths, account)
         .map_err(|e| Cut::new(Outcome::Failure, format!("failed to hand the transfer over: {e}")))?;
