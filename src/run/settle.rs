@@ -53,7 +53,7 @@ pub fn settle(host: &Host<'_>, name: &Name, fileset: Option<&Fileset>, id: &str,
     if let Err(why) = carry::end(host.paths, name, !orderly) {
         log::error!("{name}: {why}");
     }
-    carry::relay_rest(host.paths, name, id);
+    carry::relay_rest(host.paths, name, fileset, id);
     clear(host, name, fileset);
     let last = match last::read(host.paths, name) {
         Ok(Some(last)) if last.run.id == id => last,

@@ -127,6 +127,14 @@ on_each_release! {
         let run = machine.last("self");
         let snapshot = run["snapshot"].as_str().expect("a snapshot");
         assert_eq!(machine.ok(&format!("cat /srv/backups/self/{snapshot}/data/me/file")), "mine");
+        // What is wrong with it is told of where it is, in the journal and in the record.
+        machine.drop_in("self", "[rsync]\nsource = \"/home/me/file\"\ninclude = [\"/\"]\n");
+        machine.reload();
+        machine.exits(1, "planb run self");
+        let error = machine.last("self")["error"].as_str().expect("an error").to_owned();
+        let journal = machine.ok("journalctl --sync; journalctl -o cat PLANB_FILESET=self");
+        assert!(error.contains("\"/home/me/file\"") && journal.contains(": rsync: ") && journal.contains("\"/home/me/file\""), "{error}\n{journal}");
+        assert!(!error.contains("/run/planb") && !journal.contains("/run/planb"), "{error}\n{journal}");
     }
 
     fn the_next_run_never_writes_beside_a_transfer_that_lives(machine: &Machine, "beside") {
