@@ -14,6 +14,7 @@ use crate::config::{Configuration, Fileset};
 use crate::fileset::quantity::Span;
 use crate::fileset::schedule::ShiftedHours;
 use crate::host::paths::{LOCAL_SOURCE, Paths};
+use crate::host::threads;
 use crate::storage;
 use crate::transport::Transport;
 use crate::transport::rsync::settings::Source;
@@ -53,8 +54,15 @@ pub fn files(configuration: &Configuration) -> Vec<(String, Content)> {
         let path = "planb-transfer@.service.d/40-planb-storages.conf".to_owned();
         files.push((path, Content::Text(hidden(&storages))));
     }
+    files.extend(threads::share(&configuration.filesets, of).into_iter().flatten());
+    files
+}
+
+/// The files of these filesets.
+fn of(filesets: &[Fileset]) -> Vec<(String, Content)> {
+    let mut files = Vec::with_capacity(filesets.len() * 3);
     let mut zones = HashMap::new();
-    for fileset in configuration.filesets.iter().filter(|fileset| fileset.enabled) {
+    for fileset in filesets.iter().filter(|fileset| fileset.enabled) {
         let name = &fileset.name;
         let zone = &fileset.timezone;
         let shifted = *zones.entry(zone.name()).or_insert_with(|| ShiftedHours::of(zone));
