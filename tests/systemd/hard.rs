@@ -18,6 +18,5 @@ on_each_release! {
         vm.crash();
         vm.boot();
         vm.ok(&format!("cmp /srv/slow/big {path}/big && cat {path}/a"));
-        assert_eq!(vm.last("quick")["result"], "success");
     }
 }
