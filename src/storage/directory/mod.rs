@@ -20,6 +20,7 @@
 mod dataset;
 mod descent;
 mod open;
+mod writeback;
 
 pub use dataset::MARKER;
 pub use open::Open;

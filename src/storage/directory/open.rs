@@ -2,6 +2,7 @@
 
 use super::dataset::{Dataset, PRIVATE, make_directory};
 use super::descent::{DIRECTORY, Identity, Task, is_directory, walk};
+use super::writeback::{MUCH, WriteBack};
 use super::{Error, Leftover, SnapshotName};
 use crate::fileset::workspace::{Workspace, Writes};
 use crate::host::account::Account;
@@ -25,6 +26,7 @@ pub struct Open {
     /// Held from before the first byte is written: a sync on it then reports every write that failed in between,
     /// which one opened later would not (fsync(2), since Linux 5.8 also syncfs(2)).
     data: OwnedFd,
+    write_back: WriteBack,
     identity: Identity,
     leftover: Leftover,
     _reference: Option<Shared>,
@@ -63,8 +65,12 @@ impl Open {
             }
         }
         let reference = reference.map(|name| dataset.path().join(name.to_string()).join(DATA));
+        let write_back = data
+            .try_clone()
+            .and_then(|data| WriteBack::start(data, MUCH))
+            .map_err(Error::io("have written while more comes", &path))?;
         let workspace = Workspace::new(path, Writes::Linked { reference });
-        Ok(Self { dataset, workspace, data, identity, leftover, _reference: shared })
+        Ok(Self { dataset, workspace, data, write_back, identity, leftover, _reference: shared })
     }
 
     pub fn workspace(&self) -> &Workspace {
@@ -89,6 +95,7 @@ impl Open {
         let new = now.map_err(Error::io("look at", self.workspace.path()))?.0;
         fchmod(&new, PRIVATE).map_err(Error::io("shut", self.workspace.path()))?;
         // First the content, then the name: a listed snapshot is whole after a power cut too.
+        self.write_back.end().map_err(Error::io("write to the disk", self.workspace.path()))?;
         syncfs(&self.data).map_err(Error::io("write to the disk", self.workspace.path()))?;
         self.dataset.publish(NEW, name)?;
         Ok(path.join(DATA))

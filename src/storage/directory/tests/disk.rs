@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::storage::directory::descent::tests::ci;
+use crate::storage::directory::writeback::WriteBack;
+use nix::poll::{PollTimeout, poll};
 use nix::unistd::geteuid;
+use std::time::{Duration, Instant};
 
 /// A file system of its own, small enough to fill.
 struct Mounted(PathBuf);
@@ -10,9 +13,7 @@ struct Mounted(PathBuf);
 impl Mounted {
     /// `None` where nobody may mount: only root may, and CI is expected to be.
     fn new(image: &Path, path: &Path) -> Option<Self> {
-        if !geteuid().is_root() {
-            assert_ne!(ci(), Some(true), "only root can mount a file system to fill");
-            eprintln!("skipped: only root can mount a file system to fill");
+        if !may_mount() {
             return None;
         }
         fs::File::create(image).and_then(|file| file.set_len(8 << 20)).expect("an image");
@@ -22,6 +23,25 @@ impl Mounted {
         tool("mount", &["-o".as_ref(), "loop".as_ref(), image, path]);
         Some(Self(path.to_owned()))
     }
+
+    /// One in memory.
+    fn memory(path: &Path, options: &str) -> Option<Self> {
+        if !may_mount() {
+            return None;
+        }
+        fs::create_dir(path).expect("a directory");
+        let tmpfs = ["-t", "tmpfs", "-o", options, "none"].map(Path::new);
+        tool("mount", &[&tmpfs[..], &[path]].concat());
+        Some(Self(path.to_owned()))
+    }
+}
+
+fn may_mount() -> bool {
+    if !geteuid().is_root() {
+        assert_ne!(ci(), Some(true), "only root can mount a file system to fill");
+        eprintln!("skipped: only root can mount a file system to fill");
+    }
+    geteuid().is_root()
 }
 
 impl Drop for Mounted {
@@ -69,6 +89,24 @@ fn a_full_disk_can_still_be_measured_listed_and_freed() {
     assert!(space().available > 1 << 20, "{:?}", space());
     place.run(THIRD, "three");
     assert_eq!(place.listed(), [SECOND, THIRD]);
+}
+
+#[test]
+fn what_could_not_be_written_meanwhile_is_not_forgotten() {
+    let kept = tempfile::tempdir().expect("a directory");
+    // A disk that ends before it says so: it takes 8 MiB, and there is room for 2.
+    let (room, path) = (kept.path().join("room"), kept.path().join("disk"));
+    let Some(_room) = Mounted::memory(&room, "size=2m") else { return };
+    let Some(_mounted) = Mounted::new(&room.join("image"), &path) else { return };
+    let data = OwnedFd::from(fs::File::open(&path).expect("a directory"));
+    let write_back = WriteBack::start(data, 0).expect("a thread");
+    fs::write(path.join("file"), vec![1; 5 << 20]).expect("it is in memory");
+    let until = Instant::now() + Duration::from_secs(60);
+    while !write_back.has_failed() && Instant::now() < until {
+        let _ = poll(&mut [], PollTimeout::from(10_u8));
+    }
+    // Whoever asks now would hear of nothing: an error is told once.
+    write_back.end().expect_err("it was told here");
 }
 
 #[test]
