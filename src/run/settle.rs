@@ -31,7 +31,7 @@ impl End {
         let by = || signal(&self.status);
         match self.result.as_str() {
             "oom-kill" => {
-                (Outcome::Killed, "it used up the memory and was killed: add memory or slots less".into())
+                (Outcome::Killed, "it used up its memory and was killed: add memory, or lower `slots`".into())
             }
             "timeout" => (Outcome::Killed, "systemd's patience with it was over, and it was killed".into()),
             "watchdog" => (Outcome::Killed, "it hung and was killed".into()),

@@ -166,7 +166,7 @@ impl LastWords {
             "oom-kill" => Cut::new(
                 Outcome::Killed,
                 format!(
-                    "the transfer used up its memory and was killed: raise MemoryMax= of {unit}, or add memory"
+                    "the transfer used up its memory and was killed: add memory, raise MemoryMax= of {unit}, or lower `slots`"
                 ),
             ),
             "signal" | "core-dump" | "watchdog" => {
