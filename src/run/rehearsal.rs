@@ -101,6 +101,7 @@ fn transfer(
         scratch: scratch.path(),
         known_hosts: &known_hosts,
         home: &host.paths.state(),
+        variables: &[],
         hold: File::open("/dev/null").map_err(failed)?,
     };
     let timeout = fileset.timeout.duration();

@@ -13,6 +13,7 @@ pub mod settings;
 mod verdict;
 pub mod words;
 
+use super::said::printable;
 use super::{Event, Failure, Job, Rehearsal, ssh};
 use crate::fileset::progress::Transferred;
 use crate::fileset::workspace::{Workspace, Writes};
@@ -103,7 +104,7 @@ fn not_now(dir: &Path) -> Result<(), Failure> {
     let names = match fs::read_dir(dir) {
         Ok(entries) => entries
             .filter_map(Result::ok)
-            .map(|entry| said::printable(entry.file_name().as_encoded_bytes()))
+            .map(|entry| printable(entry.file_name().as_encoded_bytes()))
             .filter(|name| !name.starts_with('.'))
             .collect::<Vec<_>>(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
@@ -200,7 +201,7 @@ impl<'a> Listener<'a> {
         let Self { tell, out, err, heard } = self;
         match stream {
             Stream::Out => out.push(bytes, |line| heard.output(line, tell)),
-            Stream::Err => err.push(bytes, |line| heard.said.hear(line, tell)),
+            Stream::Err | Stream::Report => err.push(bytes, |line| heard.said.hear(line, tell)),
         }
     }
 
@@ -214,7 +215,7 @@ impl<'a> Listener<'a> {
 
 impl Heard {
     fn output(&mut self, line: &[u8], tell: &mut dyn FnMut(Event)) {
-        let line = said::printable(line);
+        let line = printable(line);
         if let Some(progress) = self.meter.read(&line) {
             if self.told.is_none_or(|told| told.elapsed() >= PROGRESS) {
                 self.told = Some(Instant::now());
