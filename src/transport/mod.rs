@@ -7,7 +7,8 @@
 pub mod exec;
 pub mod rsync;
 mod said;
-mod ssh;
+pub mod source;
+pub mod ssh;
 
 use crate::fileset::name::Name;
 use crate::fileset::progress::{Progress, Totals, Transferred};
@@ -205,6 +206,20 @@ pub fn rehearse(
         Transport::Rsync(settings) => rsync::rehearse(settings, job, tell),
         Transport::Exec(settings) => exec::rehearse(settings),
     }
+}
+
+/// Proves that the source allows what a transfer needs, and nothing more. `None`: it is not reached over ssh, and there is
+/// nothing to prove.
+pub fn prove(
+    transport: &Transport,
+    job: Job<'_>,
+    tell: &mut dyn FnMut(Event),
+    proven: &mut dyn FnMut(source::proof::Proof),
+) -> Option<()> {
+    let Transport::Rsync(settings) = transport else { return None };
+    let rsync::settings::Source::Ssh(ssh) = &settings.source else { return None };
+    source::proof::prove(settings, ssh, job, tell, proven);
+    Some(())
 }
 
 /// Makes the workspace equal to the source.

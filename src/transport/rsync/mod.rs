@@ -3,11 +3,12 @@
 //! One rsync process makes the workspace equal to the source. What it may do is in `arguments`, what its end means in
 //! `verdict`; this file is the order of things.
 
+pub mod admission;
 mod arguments;
 mod filter;
 mod metadata;
 mod output;
-mod remote;
+pub mod remote;
 mod said;
 pub mod settings;
 mod verdict;
@@ -55,6 +56,14 @@ pub fn rehearse(
     let kept = metadata::found(settings.metadata, job.workspace.path());
     let (_, statistics) = go(settings, job, kept, Some(REHEARSAL), tell)?;
     statistics.rehearsed().ok_or_else(|| Failure::failed("rsync did not say what it would do"))
+}
+
+/// Finds out whether the source can be read at all. Nothing but its top directory is looked at.
+pub fn knock(settings: &Settings, job: Job<'_>, tell: &mut dyn FnMut(Event)) -> Result<(), Failure> {
+    let nothing = "*".parse().map_err(|_| Failure::failed("failed to exclude everything"))?;
+    let settings = Settings { exclude: vec![nothing], ..settings.clone() };
+    let kept = metadata::found(settings.metadata, job.workspace.path());
+    go(&settings, job, kept, Some(REHEARSAL), tell).map(drop)
 }
 
 /// What keeps rsync from every change: with it, each of its system calls that would make one does nothing. No flag that
