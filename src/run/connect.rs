@@ -8,6 +8,7 @@ use crate::fileset::workspace::{Workspace, Writes};
 use crate::host::paths::Paths;
 use crate::host::process::Limits;
 use crate::host::signals::Stop;
+use crate::storage;
 use crate::transport::{self, source::proof::Proof};
 use std::fs::File;
 use std::io;
@@ -23,7 +24,11 @@ pub fn prove(
 ) -> io::Result<bool> {
     let scratch = Scratch::make(&paths.runtime_dir("rehearsal").join(id))?;
     let known_hosts = forgetful(paths, &scratch)?;
-    let workspace = Workspace::new(scratch.path().join("nothing"), Writes::InPlace);
+    // As a run would ask: what is written in place is asked for with another option, which a source's rules may not have.
+    let writes = match fileset.storage.settings {
+        storage::Settings::Directory { .. } => Writes::Linked { reference: None },
+    };
+    let workspace = Workspace::new(scratch.path().join("nothing"), writes);
     let job = transport::Job {
         name: &fileset.name,
         workspace: &workspace,

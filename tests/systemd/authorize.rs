@@ -94,7 +94,10 @@ on_each_release! {
         machine.ok("sed -i 's/^restrict,command=\"[^\"]*\" //' ~remotebackup/.ssh/authorized_keys");
         let shell = ["run a shell", "run a second command", "use SFTP", "have a terminal", "forward ports"];
         assert_eq!(possible(machine), shell);
-        // And the rule that is often seen is none.
+        // A rule that lets any letter in lets everything in, and one that is often seen is none at all.
+        machine.ok("sed -i 's/-\\[[A-Za-z]*]+e/-[A-Za-z]+e/' /etc/sudoers.d/planb-remotebackup");
+        machine.ok("grep -qF -e '--sender -[A-Za-z]+e' /etc/sudoers.d/planb-remotebackup");
+        assert_eq!(possible(machine), [&["hide arguments"][..], &shell].concat());
         machine.ok("echo 'remotebackup ALL=(root) NOPASSWD: /usr/bin/rsync --server --sender *' >/etc/sudoers.d/planb-remotebackup");
         let mut all = TEMPTATIONS.to_vec();
         all.remove(0);

@@ -23,11 +23,12 @@ echo "total-bytes 7" >&3
 exit "$1"
 "#;
 
-const PREPARE: &str = "
+const PREPARE: &str = r#"
 mkdir -p /home/me /srv/cache /srv/backups/other /etc/planb/secrets /opt
 echo config >/home/me/config; echo secret >/home/me/secret; echo secret >/etc/planb/secrets/web1
+echo "planb ALL=(ALL) NOPASSWD: ALL" >/etc/sudoers.d/planb
 chown planb: /srv/cache /home/me/* /etc/planb/secrets/web1
-";
+"#;
 
 fn fileset(code: u8) -> String {
     format!(
