@@ -6,6 +6,7 @@
 //! room reads a file, the clock or the environment, or starts a process.
 
 mod escape;
+mod sandbox;
 mod write;
 
 pub use write::write;
@@ -13,11 +14,8 @@ pub use write::write;
 use crate::config::{Configuration, Fileset};
 use crate::fileset::quantity::Span;
 use crate::fileset::schedule::ShiftedHours;
-use crate::host::paths::{LOCAL_SOURCE, Paths};
 use crate::host::threads;
 use crate::storage;
-use crate::transport::Transport;
-use crate::transport::rsync::settings::Source;
 use escape::{quoted, specifiers};
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -48,7 +46,8 @@ pub enum Content {
 /// Of each fileset the link that makes its timer start comes last, for [`write`](write()) to keep it so.
 pub fn files(configuration: &Configuration) -> Vec<(String, Content)> {
     let mut files = Vec::new();
-    let storages: Vec<&Path> = configuration.settings.storages.values().map(root).collect();
+    let storages: Vec<&Path> =
+        configuration.settings.storages.values().map(storage::Settings::path).collect();
     if !storages.is_empty() {
         // It sorts before those of the filesets, whose datasets are shown again below what is hidden here.
         let path = "planb-transfer@.service.d/40-planb-storages.conf".to_owned();
@@ -76,11 +75,6 @@ fn of(filesets: &[Fileset]) -> Vec<(String, Content)> {
         files.push((format!("timers.target.wants/planb@{name}.timer"), Content::Link(TIMER)));
     }
     files
-}
-
-fn root(storage: &storage::Settings) -> &Path {
-    let storage::Settings::Directory { path } = storage;
-    path
 }
 
 fn timer(fileset: &Fileset, shifted: ShiftedHours) -> String {
@@ -113,39 +107,9 @@ RuntimeMaxSec={limit}s
 
 fn transfer(fileset: &Fileset) -> String {
     let limit = fileset.timeout.secs().saturating_add(TRANSFER_GRACE);
-    let dataset = quoted(&root(&fileset.storage.settings).join(&fileset.dataset).to_string_lossy());
+    let dataset = quoted(&fileset.storage.settings.path().join(&fileset.dataset).to_string_lossy());
     let zone = &fileset.timezone;
-    let Transport::Rsync(settings) = &fileset.transport;
-    let mut own = String::new();
-    let file = match &settings.source {
-        Source::Ssh(ssh) => ssh.identity.as_deref(),
-        Source::Daemon(daemon) => daemon.password_file.as_deref(),
-        Source::Local(path) => {
-            let source = quoted(path.as_str());
-            own = format!(
-                "\
-# The source is a path of this machine: to be read whoever it belongs to, and no network.
-BindReadOnlyPaths={source}:{LOCAL_SOURCE}
-CapabilityBoundingSet=CAP_DAC_READ_SEARCH
-AmbientCapabilities=CAP_DAC_READ_SEARCH
-PrivateUsers=no
-PrivateNetwork=yes
-RestrictAddressFamilies=
-RestrictAddressFamilies=AF_UNIX
-"
-            );
-            None
-        }
-    };
-    for host in fileset.transport.known_hosts() {
-        // The run makes it, of this host and the one before it, and lets the transfer write to it until there is a key in it.
-        let known = Paths::new(None).known_hosts().join(host);
-        line(&mut own, "BindPaths", &quoted(&format!("-{}", known.display())));
-    }
-    if let Some(file) = file {
-        // A file that is missing must not keep the transfer from starting: ssh and rsync say in their own words what is.
-        line(&mut own, "BindReadOnlyPaths", &quoted(&format!("-{}", file.to_string_lossy())));
-    }
+    let own = sandbox::own(&fileset.transport);
     format!(
         "\
 [Service]

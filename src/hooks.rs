@@ -187,7 +187,7 @@ fn one(
     let mut line = |bytes: &[u8]| said(&String::from_utf8_lossy(bytes));
     let ending = program.run(limits, |stream, bytes| match stream {
         Stream::Out => out.push(bytes, &mut line),
-        Stream::Err => err.push(bytes, &mut line),
+        Stream::Err | Stream::Report => err.push(bytes, &mut line),
     });
     out.flush(&mut line);
     err.flush(&mut line);

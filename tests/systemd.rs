@@ -5,6 +5,10 @@
 #![expect(clippy::disallowed_methods, reason = "tests run programs and read their own environment")]
 #![expect(clippy::print_stderr, reason = "a test that cannot run says so")]
 
+#[path = "systemd/authorize.rs"]
+mod authorize;
+#[path = "systemd/exec.rs"]
+mod exec;
 #[path = "systemd/hard.rs"]
 mod hard;
 #[path = "systemd/hostile.rs"]

@@ -1,10 +1,12 @@
 //! `planb check`: is the configuration as it should be?
 
 use super::exit::Exit;
+use super::world::{self, World};
 use super::{out, say};
 use crate::config::{self, Configuration, Diagnostic};
 use crate::fileset::quantity::counted;
 use crate::host::paths::Paths;
+use crate::run::connect::prove;
 use std::collections::BTreeSet;
 use std::io::Write;
 
@@ -17,11 +19,14 @@ pub struct Check {
     /// Print what holds for this fileset in the end, and where each value comes from
     #[arg(long, value_name = "FILESET", conflicts_with = "filesets")]
     show: Option<String>,
+    /// Connect to the sources of these filesets, and prove that they allow what is needed and nothing more
+    #[arg(long, requires = "filesets", conflicts_with = "show")]
+    connect: bool,
 }
 
 impl Check {
-    pub fn run(mut self, paths: &Paths) -> anyhow::Result<Exit> {
-        let user = nix::unistd::geteuid();
+    pub fn run(mut self, world: &World) -> anyhow::Result<Exit> {
+        let (paths, user) = (&world.paths, world.user);
         let configuration = config::load(paths, user);
         self.filesets.extend(self.show.clone());
 
@@ -58,6 +63,9 @@ impl Check {
         if errors + unknown > 0 {
             return Ok(Exit::Usage);
         }
+        if self.connect {
+            return connect(world, &configuration, &self.filesets);
+        }
         if let Some(fileset) = self.show.and_then(|name| configuration.fileset(&name)) {
             out::print(&config::effective(paths, user, fileset).unwrap_or_default())?;
         } else {
@@ -77,4 +85,37 @@ impl Check {
         let asked = self.filesets.iter().filter_map(|name| configuration.invalid(name));
         asked.flat_map(|invalid| &invalid.diagnostics).chain(host).collect()
     }
+}
+
+/// One line a proof. Every one has to hold.
+fn connect(world: &World, configuration: &Configuration, names: &[String]) -> anyhow::Result<Exit> {
+    world.log(configuration.settings.log, &[]);
+    let stop = world::stop()?;
+    let mut exit = Exit::Done;
+    for fileset in names.iter().filter_map(|name| configuration.fileset(name)) {
+        let name = &fileset.name;
+        let (mut wrong, mut printed) = (0, Ok(()));
+        let any = prove(&world.paths, fileset, &world.run_id(false)?, &stop, &mut |proof| {
+            let line = match proof.wrong {
+                None => format!("{name}: ok: {}\n", proof.what),
+                Some(why) => {
+                    wrong += 1;
+                    format!("{name}: WRONG: {}: {why}\n", proof.what)
+                }
+            };
+            if printed.is_ok() {
+                printed = out::print(&line);
+            }
+        })?;
+        printed?;
+        if !any {
+            say(format_args!("planb: {name} is not reached over ssh: there is nothing to connect to"));
+            exit = exit.worse(Exit::Usage);
+        }
+        if wrong > 0 {
+            say(format_args!("planb: {name}: planb authorize {name} prints what sets its source up"));
+            exit = exit.worse(Exit::Failed);
+        }
+    }
+    Ok(exit)
 }

@@ -59,8 +59,10 @@ impl History {
                 run.trigger.to_string(),
                 run.result.map_or_else(dash, |result| result.to_string()),
                 run.duration_s().map_or_else(dash, |secs| Span::from_secs(secs).to_string()),
-                transferred.map_or_else(dash, |t| t.files.to_string()),
-                transferred.map_or_else(dash, |t| Size::from_bytes(t.bytes).to_string()),
+                transferred.and_then(|t| t.files).map_or_else(dash, |files| files.to_string()),
+                transferred
+                    .and_then(|t| t.bytes)
+                    .map_or_else(dash, |bytes| Size::from_bytes(bytes).to_string()),
                 run.snapshot.clone().or_else(|| run.error.clone()).unwrap_or_else(dash),
             ]
         };

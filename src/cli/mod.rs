@@ -2,6 +2,7 @@
 //!
 //! Data goes to stdout, everything else to stderr or the log. Only this room and main.rs know the environment.
 
+mod authorize;
 mod check;
 mod exit;
 mod follow;
@@ -51,6 +52,7 @@ struct Planb {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::Check),
+    Authorize(authorize::Authorize),
     List(list::List),
     Status(list::Status),
     Run(run::Run),
@@ -110,7 +112,8 @@ fn start(planb: Planb) -> anyhow::Result<Exit> {
     let clock = planb.now.map_or_else(Clock::system, Clock::showing);
     let world = World::new(Paths::new(planb.root), clock, planb.verbose);
     match planb.command {
-        Command::Check(check) => check.run(&world.paths),
+        Command::Check(check) => check.run(&world),
+        Command::Authorize(authorize) => authorize.run(&world),
         Command::List(list) => list.run(&world),
         Command::Status(status) => status.run(&world),
         Command::Run(run) => run.run(&world),

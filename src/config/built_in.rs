@@ -21,6 +21,10 @@ metadata = "full"
 stall-timeout = "10m"
 flags = []
 
+[exec]
+extra-paths = []
+snapshots = "planb"
+
 [guard]
 max-shrink = "50%"
 min-free = "5%"

@@ -1,6 +1,7 @@
 //! The third of the three states: a valid fileset, in which every word is its own type and nothing can be wrong.
 
 use super::diagnostic::Diagnostic;
+use super::exec;
 use super::keys::{self, Table};
 use super::merged::Merged;
 use super::overlap;
@@ -92,12 +93,13 @@ pub fn judge(
     };
     let place =
         storage.as_ref().zip(dataset.clone()).map(|(storage, dataset)| (storage.name.clone(), dataset));
-    (valid(name, merged, storage, dataset, zones, faults), place)
+    (valid(name, merged, host, storage, dataset, zones, faults), place)
 }
 
 fn valid(
     name: &Name,
     merged: &Merged<'_>,
+    host: &Judged,
     storage: Option<Storage>,
     dataset: Option<DatasetName>,
     zones: &Zones,
@@ -133,6 +135,8 @@ fn valid(
     let min_free = merged.get(&keys::MIN_FREE, zones, faults);
     let transport = if merged.own.tables.contains_key(&Table::Rsync) {
         rsync::judge(merged, zones, faults).map(Transport::Rsync)
+    } else if merged.own.tables.contains_key(&Table::Exec) {
+        exec::judge(merged, host, zones, faults).map(Transport::Exec)
     } else {
         if !merged.own.has_strange_table {
             let message = "no transport: add an [rsync] table with what to back up, for example\n\

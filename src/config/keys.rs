@@ -16,6 +16,7 @@ use crate::fileset::quantity::{Percent, Size, Span};
 use crate::fileset::retention::Retention;
 use crate::fileset::schedule::Schedule;
 use crate::fileset::zone::Zone;
+use crate::transport::exec::settings::{Command, ExtraPath, Snapshots};
 use crate::transport::rsync::settings::{Ionice, Metadata, Vanished};
 use crate::transport::rsync::words::{
     DaemonSource, Flag, Host, Jump, Pattern, RemoteProgram, SourcePath, SshOption, User,
@@ -34,8 +35,32 @@ pub enum Table {
     Fileset,
     /// `[rsync]` of any of these.
     Rsync,
+    /// `[exec]` of a drop-in.
+    Exec,
     /// `[guard]` of any of these.
     Guard,
+}
+
+impl Table {
+    /// What stands in its brackets, of one below a fileset, defaults or a group.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rsync => "rsync",
+            Self::Exec => "exec",
+            Self::Guard => "guard",
+            Self::Host | Self::Storage | Self::Fileset => "",
+        }
+    }
+
+    /// The table of that name below a fileset, defaults or a group.
+    pub fn below(name: &str) -> Option<Self> {
+        [Self::Rsync, Self::Exec, Self::Guard].into_iter().find(|table| table.name() == name)
+    }
+
+    /// Whether it says how data comes: a fileset has exactly one of these.
+    pub fn is_transport(self) -> bool {
+        matches!(self, Self::Rsync | Self::Exec)
+    }
 }
 
 /// The kinds of source that an `[rsync]` table can have. A set of them is the sum of their bits.
@@ -209,6 +234,12 @@ keys! {
     });
     FLAGS: Vec<Flag> = Key::rsync(ALL, ALL, "flags", "[\"--iconv=utf8,latin1\"]", words);
 
+    COMMAND: Command = Key::own(Table::Exec, "command", "[\"/usr/local/bin/my-transfer\"]", command);
+    EXTRA_PATHS: Vec<ExtraPath> = Key::own(Table::Exec, "extra-paths", "[\"/srv/cache:rw\"]", words);
+    SNAPSHOTS: Snapshots = Key::own(Table::Exec, "snapshots", "\"planb\"", |v, _| {
+        value::choice(v, &[("planb", Snapshots::Planb), ("own", Snapshots::Own)])
+    });
+
     MAX_SHRINK: Option<Percent> = Key::new(Table::Guard, "max-shrink", "\"50%\"", word_or_none);
     MIN_FREE: Option<Percent> = Key::new(Table::Guard, "min-free", "\"5%\"", word_or_none);
 }
@@ -251,6 +282,22 @@ fn bwlimit(value: &Value, zones: &Zones) -> Read<Option<Size>> {
         return Err(vec![value.fault(&Invalid::new(message))]);
     }
     Ok(limit)
+}
+
+fn command(value: &Value, zones: &Zones) -> Read<Command> {
+    let words: Vec<Word> = words(value, zones)?;
+    let words: Vec<String> = words.into_iter().map(|Word(word)| word).collect();
+    Command::new(&words).map_err(|invalid| vec![value.fault(&invalid)])
+}
+
+/// Any text.
+struct Word(String);
+
+impl FromStr for Word {
+    type Err = Invalid;
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        Ok(Self(text.to_owned()))
+    }
 }
 
 /// A pattern that begins at the source.

@@ -4,7 +4,7 @@
 
 use super::built_in::BuiltIn;
 use super::diagnostic::Diagnostic;
-use super::keys::{self, AnyKey, Key, Kind};
+use super::keys::{self, AnyKey, Key, Kind, Table};
 use super::value::{Data, Value};
 use super::written::{Layer, Rank, Written};
 use super::zones::Zones;
@@ -48,6 +48,14 @@ impl<'a> Merged<'a> {
     pub fn get<T>(&self, key: &Key<T>, zones: &Zones, faults: &mut Vec<Diagnostic>) -> Option<T> {
         let (layer, written) = self.find(key)?;
         key.read(layer, &written.value, zones).map_err(|found| faults.extend(found)).ok()
+    }
+
+    /// Complains at a table of the drop-in, about something that is missing in it.
+    pub fn at_table(&self, table: Table, message: &str) -> Diagnostic {
+        match self.own.tables.get(&table) {
+            Some(header) => self.own.document.cite(header.clone(), message),
+            None => Diagnostic::file(&self.own.document.path, message),
+        }
     }
 
     /// Complains at the value that wins for `key`, or about the file where nobody says anything.

@@ -8,6 +8,7 @@
 mod built_in;
 pub mod diagnostic;
 mod document;
+mod exec;
 mod fileset;
 mod keys;
 mod load;

@@ -13,7 +13,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// Transports that have a name and not yet a body.
-const PLANNED: [&str; 4] = ["exec", "kubernetes", "objects", "zfs"];
+const PLANNED: [&str; 3] = ["kubernetes", "objects", "zfs"];
 
 /// So many errors of a kind are told one by one; a picture named .toml has a hundred thousand.
 pub const ENOUGH: usize = 20;
@@ -167,23 +167,20 @@ fn fill(layer: &mut Layer, place: Place<'_>, kind: Table, table: &DeTable<'_>) {
     let (mut transports, mut untold) = (Vec::new(), 0_usize);
     for (key, value) in table {
         let name = key.get_ref().as_ref();
-        let inner = match (kind, name) {
-            (Table::Fileset, "rsync") => Some(Table::Rsync),
-            (Table::Fileset, "guard") => Some(Table::Guard),
-            _ => None,
-        };
+        let inner = if kind == Table::Fileset { Table::below(name) } else { None };
+        let is_transport = inner.is_some_and(Table::is_transport);
         if let Some(inner) = inner {
             if let DeValue::Table(table) = value.get_ref() {
                 layer.tables.insert(inner, header(&document, key, value));
                 fill(layer, place, inner, table);
             } else {
-                layer.has_strange_table |= inner == Table::Rsync;
+                layer.has_strange_table |= is_transport;
                 let message = format!("`{name}` is a table: write [{name}]");
                 layer.faults.push(document.cite(key.span(), message));
             }
         }
         let known = keys::find(kind, name).filter(|known| !shared || known.is_shared());
-        if inner == Some(Table::Rsync) || (kind == Table::Fileset && PLANNED.contains(&name)) {
+        if is_transport || (kind == Table::Fileset && PLANNED.contains(&name)) {
             transports.push(key);
             layer.has_strange_table |= inner.is_none();
         } else if let Some(known) = known {
@@ -202,7 +199,7 @@ fn fill(layer: &mut Layer, place: Place<'_>, kind: Table, table: &DeTable<'_>) {
     }
     transports.sort_by_key(|key| key.span().start);
     match transports.as_slice() {
-        [first, second, ..] if !shared => {
+        [first, second, ..] if !shared && layer.rank == Rank::Own => {
             let message = format!(
                 "a fileset has exactly one transport: [{}] or [{}]",
                 first.get_ref(),
@@ -213,7 +210,7 @@ fn fill(layer: &mut Layer, place: Place<'_>, kind: Table, table: &DeTable<'_>) {
         keys => {
             for key in keys.iter().filter(|key| PLANNED.contains(&key.get_ref().as_ref())) {
                 let message = format!(
-                    "the transport [{}] is not supported by this version: use [rsync]",
+                    "the transport [{}] is not supported by this version: use [rsync] or [exec]",
                     key.get_ref()
                 );
                 layer.faults.push(document.cite(key.span(), message));
@@ -241,7 +238,7 @@ fn unknown(
     let shared_only = matches!(place, Place::Defaults | Place::Group(_));
     let tables: &[&str] = match table {
         Table::Host => &["defaults", "group", "storage"],
-        Table::Fileset => &["rsync", "guard"],
+        Table::Fileset => &["rsync", "exec", "guard"],
         _ => &[],
     };
     let written = if value.is_table() { format!("table [{name}]") } else { format!("key `{name}`") };
@@ -251,6 +248,8 @@ fn unknown(
         format!("`{name}` {home}")
     } else if table == Table::Host && matches!(name, "rsync" | "guard") {
         format!("[{name}] belongs in a drop-in, or for all of them in [defaults.{name}]")
+    } else if table == Table::Host && Table::below(name).is_some() {
+        format!("[{name}] belongs in a drop-in")
     } else if table != Table::Host && matches!(name, "defaults" | "group" | "storage") {
         format!("[{name}] belongs in planb.toml")
     } else if let Some(meant) = nearest(name, keys::names(table, shared_only).chain(tables.iter().copied())) {
@@ -283,7 +282,7 @@ fn home(place: Place<'_>, table: Table, (right, name): (Table, &str)) -> String 
             "is each fileset's own word: it belongs in a drop-in".into()
         }
         (_, Place::Top | Place::Storage(_)) if shared => {
-            let inner = table_name(right);
+            let inner = right.name();
             format!(
                 "belongs in a drop-in, or for all of them in [defaults{}{inner}]",
                 if inner.is_empty() { "" } else { "." }
@@ -293,14 +292,6 @@ fn home(place: Place<'_>, table: Table, (right, name): (Table, &str)) -> String 
         _ if right == Table::Fileset && table != right => {
             format!("belongs in [{}], above", prefix.trim_end_matches('.'))
         }
-        _ => format!("belongs in [{prefix}{}]", table_name(right)),
-    }
-}
-
-fn table_name(table: Table) -> &'static str {
-    match table {
-        Table::Rsync => "rsync",
-        Table::Guard => "guard",
-        Table::Host | Table::Storage | Table::Fileset => "",
+        _ => format!("belongs in [{prefix}{}]", right.name()),
     }
 }

@@ -16,7 +16,7 @@ pub fn judge(merged: &Merged<'_>, zones: &Zones, faults: &mut Vec<Diagnostic>) -
     if merged.find(&keys::INCLUDE).is_none() {
         let message = "`include` is missing: name what is backed up, as in include = [\"/etc\", \"/home\"], \
                        or all of it: [\"/\"]";
-        faults.push(at_table(merged, message));
+        faults.push(merged.at_table(Table::Rsync, message));
     }
     let exclude = merged.get(&keys::EXCLUDE, zones, faults);
     let bwlimit = merged.get(&keys::BWLIMIT, zones, faults);
@@ -79,12 +79,12 @@ fn source(merged: &Merged<'_>, zones: &Zones, faults: &mut Vec<Diagnostic>) -> O
             if merged.find(&keys::HOST).is_none() {
                 let message =
                     "`host` is missing: an rsync daemon has one, as in host = \"nas1.acme.example\"";
-                faults.push(at_table(merged, message));
+                faults.push(merged.at_table(Table::Rsync, message));
             }
             let source = merged.get(&keys::DAEMON_SOURCE, zones, faults);
             if merged.find(&keys::DAEMON_SOURCE).is_none() {
                 let message = "`source` is missing: name the daemon's module, as in source = \"module/path\"";
-                faults.push(at_table(merged, message));
+                faults.push(merged.at_table(Table::Rsync, message));
             }
             let user = merged.get(&keys::USER, zones, faults);
             let port = merged.get(&keys::PORT, zones, faults);
@@ -118,12 +118,5 @@ fn misplaced(merged: &Merged<'_>, faults: &mut Vec<Diagnostic>) {
             }
         };
         faults.push(merged.own.document.cite(written.key.clone(), format!("`{name}` {why}")));
-    }
-}
-
-fn at_table(merged: &Merged<'_>, message: &str) -> Diagnostic {
-    match merged.own.tables.get(&Table::Rsync) {
-        Some(header) => merged.own.document.cite(header.clone(), message),
-        None => Diagnostic::file(&merged.own.document.path, message),
     }
 }

@@ -22,11 +22,11 @@ pub fn effective(fileset: &Fileset, merged: &Merged<'_>) -> String {
     let mut text = String::new();
     let mut table = Table::Fileset;
     for (of, line, origin) in lines {
+        // Writing to a string cannot fail.
         if of != table {
             table = of;
-            text.push_str(if of == Table::Rsync { "\n[rsync]\n" } else { "\n[guard]\n" });
+            let _ = writeln!(text, "\n[{}]", of.name());
         }
-        // Writing to a string cannot fail.
         let _ = writeln!(text, "{line:width$}  # {origin}");
     }
     text
@@ -34,7 +34,9 @@ pub fn effective(fileset: &Fileset, merged: &Merged<'_>) -> String {
 
 /// A key's value and its origin, where it has any.
 fn line(key: &dyn AnyKey, fileset: &Fileset, merged: &Merged<'_>) -> Option<(String, String)> {
-    if key.id().0 == Table::Rsync && !key.is_for(merged.kind) {
+    let table = key.id().0;
+    let of_another = table.is_transport() && table.name() != fileset.transport.name();
+    if of_another || table == Table::Rsync && !key.is_for(merged.kind) {
         return None;
     }
     if let Some((layer, written)) = merged.find(key) {

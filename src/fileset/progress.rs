@@ -11,15 +11,15 @@ pub struct Totals {
     pub bytes: u64,
 }
 
-/// What a finished transfer came to.
+/// What a finished transfer came to, as far as its transport could tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Transferred {
     /// What the source holds now.
-    pub totals: Totals,
+    pub totals: Option<Totals>,
     /// Regular files that were new or changed.
-    pub files: u64,
+    pub files: Option<u64>,
     /// Bytes that came over the wire (or were read, from a local source).
-    pub bytes: u64,
+    pub bytes: Option<u64>,
 }
 
 /// How far a transfer is. Every figure is what the transport knows at that moment.

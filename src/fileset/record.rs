@@ -123,8 +123,8 @@ impl Record {
         u64::try_from((finished - self.started).whole_seconds()).ok().or(Some(0))
     }
 
-    /// What the source held, of a run whose transfer came to its end.
+    /// What the source held, of a run whose transfer came to its end and could tell.
     pub fn totals(&self) -> Option<Totals> {
-        self.transferred.map(|t| t.totals)
+        self.transferred?.totals
     }
 }

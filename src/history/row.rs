@@ -26,7 +26,7 @@ pub fn insert(db: &rusqlite::Connection, run: &Record) -> Result<(), Error> {
     let json = |list: Result<String, serde_json::Error>| {
         list.map_err(|error| Error::ToSqlConversionFailure(Box::new(error)))
     };
-    let sum = |figure: fn(&Transferred) -> u64| run.transferred.as_ref().map(|t| signed(figure(t)));
+    let transferred = run.transferred.unwrap_or_default();
     let bound: &[(&str, &dyn ToSql)] = named_params! {
         ":id": run.id,
         ":fileset": run.fileset.as_str(),
@@ -41,10 +41,10 @@ pub fn insert(db: &rusqlite::Connection, run: &Record) -> Result<(), Error> {
         ":snapshot": run.snapshot,
         ":dataset": run.dataset.as_str(),
         ":path": run.path.as_ref().map(|path| path.to_string_lossy()),
-        ":files_total": sum(|t| t.totals.files),
-        ":bytes_total": sum(|t| t.totals.bytes),
-        ":files_transferred": sum(|t| t.files),
-        ":bytes_transferred": sum(|t| t.bytes),
+        ":files_total": transferred.totals.map(|t| signed(t.files)),
+        ":bytes_total": transferred.totals.map(|t| signed(t.bytes)),
+        ":files_transferred": transferred.files.map(signed),
+        ":bytes_transferred": transferred.bytes.map(signed),
         ":destroyed": json(serde_json::to_string(&run.destroyed))?,
     };
     db.execute(INSERT, bound).map(drop)
@@ -56,12 +56,8 @@ pub fn read(row: &Row<'_>) -> Result<Record, Error> {
         (Some(files), Some(bytes)) => Some(Totals { files: unsigned(files), bytes: unsigned(bytes) }),
         _ => None,
     };
-    let transferred = match (totals, row.get::<_, Option<i64>>(15)?, row.get::<_, Option<i64>>(16)?) {
-        (Some(totals), Some(files), Some(bytes)) => {
-            Some(Transferred { totals, files: unsigned(files), bytes: unsigned(bytes) })
-        }
-        _ => None,
-    };
+    let (files, bytes) = (row.get::<_, Option<i64>>(15)?, row.get::<_, Option<i64>>(16)?);
+    let transferred = Transferred { totals, files: files.map(unsigned), bytes: bytes.map(unsigned) };
     let trigger: String = row.get(4)?;
     let result: String = row.get(7)?;
     Ok(Record {
@@ -78,7 +74,8 @@ pub fn read(row: &Row<'_>) -> Result<Record, Error> {
         snapshot: row.get(10)?,
         dataset: word(row, 11)?,
         path: row.get::<_, Option<String>>(12)?.map(Into::into),
-        transferred,
+        // A transfer of which nothing is known is one that never came to its end, as far as anybody can tell.
+        transferred: Some(transferred).filter(|known| *known != Transferred::default()),
         destroyed: list(row, 17)?,
     })
 }

@@ -73,7 +73,7 @@ fn run(fileset: &str, minute: u32, outcome: Outcome) -> Record {
         snapshot: success.then(|| "planb-20260101T0000Z".to_owned()),
         dataset: fileset.parse().expect("a good name"),
         path: success.then(|| "/srv/backups/it's here/data".into()),
-        transferred: success.then_some(Transferred { totals, files: 7, bytes: 0 }),
+        transferred: success.then_some(Transferred { totals: Some(totals), files: Some(7), bytes: Some(0) }),
         destroyed: vec!["planb-20250101T0000Z".to_owned()],
     }
 }

@@ -30,8 +30,8 @@ pub fn variables(event: &Event<'_>) -> [(&'static str, String); 18] {
         ("PLANB_SNAPSHOT", tame(run.snapshot.as_deref().unwrap_or_default())),
         ("PLANB_DATASET", run.dataset.to_string()),
         ("PLANB_PATH", tame(&run.path.as_ref().map(|path| path.to_string_lossy()).unwrap_or_default())),
-        ("PLANB_BYTES_TRANSFERRED", text(transferred.map(|t| t.bytes))),
-        ("PLANB_FILES_TRANSFERRED", text(transferred.map(|t| t.files))),
+        ("PLANB_BYTES_TRANSFERRED", text(transferred.and_then(|t| t.bytes))),
+        ("PLANB_FILES_TRANSFERRED", text(transferred.and_then(|t| t.files))),
         ("PLANB_SIZE", text(size)),
         // The end of the newest success, this run included.
         ("PLANB_LAST_SUCCESS", epoch(last_success)),

@@ -76,7 +76,11 @@ fn success() -> Record {
         snapshot: Some("planb-20260102T0304Z".into()),
         dataset: "acme-web1".parse().expect("a good name"),
         path: Some("/srv/backups/acme-web1/data".into()),
-        transferred: Some(Transferred { totals: Totals { files: 9, bytes: 900 }, files: 3, bytes: 300 }),
+        transferred: Some(Transferred {
+            totals: Some(Totals { files: 9, bytes: 900 }),
+            files: Some(3),
+            bytes: Some(300),
+        }),
         destroyed: vec![],
     }
 }

@@ -52,6 +52,11 @@ impl Paths {
         self.at("/var/lib/planb")
     }
 
+    /// The UUID by which programs of the administrator's tell this backup host from others.
+    pub fn guid(&self) -> PathBuf {
+        self.state().join("guid")
+    }
+
     /// SQLite: every run that ended.
     pub fn history(&self) -> PathBuf {
         self.state().join("history.db")

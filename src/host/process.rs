@@ -1,13 +1,14 @@
 //! The one place that starts programs.
 //!
 //! A child gets a clean environment, a fixed locale, an absolute path, a process group of its own (so that a terminal's
-//! Ctrl-C reaches only us, and we decide in which order things end) and nothing of ours open but its three streams.
-//! Both its output pipes are drained while it runs. It always has an end: its own, our deadline, or the wish to stop.
+//! Ctrl-C reaches only us, and we decide in which order things end) and nothing of ours open but its three streams, or
+//! four where it reports. Its output pipes are drained while it runs. It always has an end: its own, our deadline, or the wish to stop.
 
 use super::headway::Headway;
 use super::output::Tail;
 use super::signals::Stop;
 use super::stat::Stat;
+use command_fds::{CommandFdExt, FdMapping};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
@@ -37,6 +38,9 @@ const DRAIN: Duration = Duration::from_secs(1);
 /// loaded machine after milliseconds, behind a disk that does not answer perhaps never.
 const LAST_BREATH: Duration = Duration::from_secs(5);
 
+/// The descriptor that a program reports on, of those that do.
+pub const REPORTS: i32 = 3;
+
 /// A program to run, with all it gets.
 #[derive(Debug)]
 pub struct Program {
@@ -44,6 +48,8 @@ pub struct Program {
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
     stdin: Input,
+    directory: PathBuf,
+    reports: bool,
     patience: Option<Duration>,
 }
 
@@ -58,11 +64,13 @@ pub enum Input {
     File(File),
 }
 
-/// One of a program's two outputs.
+/// One of a program's outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
     Out,
     Err,
+    /// [`REPORTS`]: only of a program that was asked to.
+    Report,
 }
 
 /// When a program must end, whether it is done or not.
@@ -138,7 +146,15 @@ impl Program {
             PATH.split(':').map(|dir| Path::new(dir).join(name)).find(|p| p.is_file())
         };
         let path = candidate.ok_or_else(|| Error::Missing { program: name.to_owned() })?;
-        Ok(Self { path, args: Vec::new(), env: Vec::new(), stdin: Input::Nothing, patience: None })
+        Ok(Self {
+            path,
+            args: Vec::new(),
+            env: Vec::new(),
+            stdin: Input::Nothing,
+            directory: "/".into(),
+            reports: false,
+            patience: None,
+        })
     }
 
     pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
@@ -159,6 +175,18 @@ impl Program {
 
     pub fn stdin(mut self, stdin: Input) -> Self {
         self.stdin = stdin;
+        self
+    }
+
+    /// Starts it there instead of in `/`.
+    pub fn directory(mut self, directory: &Path) -> Self {
+        directory.clone_into(&mut self.directory);
+        self
+    }
+
+    /// Gives it one more output, the descriptor [`REPORTS`], for what is meant for us rather than for people.
+    pub fn reports(mut self) -> Self {
+        self.reports = true;
         self
     }
 
@@ -189,6 +217,7 @@ impl Program {
 
         let (out, out_child) = io::pipe().map_err(started)?;
         let (err, err_child) = io::pipe().map_err(started)?;
+        let report = if self.reports { Some(io::pipe().map_err(started)?) } else { None };
         let (stdin, feed) = match self.stdin {
             Input::Nothing => (Stdio::null(), None),
             Input::File(file) => (Stdio::from(file), None),
@@ -200,7 +229,14 @@ impl Program {
         #[expect(clippy::disallowed_methods, reason = "this is the one place")]
         let mut command = Command::new(&self.path);
         command.args(&self.args).env_clear().env("PATH", PATH).env("LC_ALL", "C.UTF-8").envs(self.env);
-        command.current_dir("/").process_group(0).stdin(stdin).stdout(out_child).stderr(err_child);
+        command.current_dir(&self.directory).process_group(0);
+        command.stdin(stdin).stdout(out_child).stderr(err_child);
+        let mut outputs = vec![(out, Stream::Out), (err, Stream::Err)];
+        if let Some((report, report_child)) = report {
+            let mapping = FdMapping { parent_fd: report_child.into(), child_fd: REPORTS };
+            command.fd_mappings(vec![mapping]).map_err(|e| started(io::Error::other(e)))?;
+            outputs.push((report, Stream::Report));
+        }
         let mut child = command.spawn().map_err(started)?;
         // Our copies of the child's ends: as long as they are open its output has no end.
         drop(command);
@@ -219,7 +255,7 @@ impl Program {
                 scope.spawn(move || drop(writer.write_all(&bytes)));
             }
             let headway = self.patience.map(|patience| Headway::new(pid, &name, patience));
-            watch(pid, limits, headway, [(&out, Stream::Out), (&err, Stream::Err)], &ended, &mut sink)
+            watch(pid, limits, headway, &outputs, &ended, &mut sink)
         });
         let status = child.wait().map_err(waited)?;
         wait_until_gone(pid);
@@ -232,6 +268,7 @@ impl Program {
         let ending = self.run(limits, |stream, bytes| match stream {
             Stream::Out => stdout.push(bytes),
             Stream::Err => stderr.push(bytes),
+            Stream::Report => {}
         })?;
         Ok(Captured { ending, stdout: stdout.into_bytes(), stderr: stderr.into_bytes() })
     }
@@ -266,14 +303,14 @@ fn watch(
     pid: Pid,
     limits: Limits<'_>,
     mut headway: Option<Headway>,
-    outputs: [(&PipeReader, Stream); 2],
+    outputs: &[(PipeReader, Stream)],
     ended: &PipeReader,
     sink: &mut impl FnMut(Stream, &[u8]),
 ) -> io::Result<Option<Ending>> {
     let mut watched: Vec<(Watched, BorrowedFd<'_>)> =
         vec![(Watched::Child, ended.as_fd()), (Watched::Stop, limits.stop.as_fd())];
     for (pipe, stream) in outputs {
-        watched.push((Watched::Output(pipe, stream), pipe.as_fd()));
+        watched.push((Watched::Output(pipe, *stream), pipe.as_fd()));
     }
     let mut cut = None;
     // When the present patience ends: the deadline, then the grace after SIGTERM, then the drain.

@@ -2,9 +2,14 @@
 
 use std::{fs, io};
 
-/// A fresh 128-bit id as systemd writes its own: 32 hexadecimal digits. From the kernel, random(4).
+/// A fresh 128-bit id as systemd writes its own: 32 hexadecimal digits.
 pub fn id() -> io::Result<String> {
-    Ok(fs::read_to_string("/proc/sys/kernel/random/uuid")?.trim().replace('-', ""))
+    Ok(uuid()?.replace('-', ""))
+}
+
+/// A fresh UUID. From the kernel, random(4).
+pub fn uuid() -> io::Result<String> {
+    Ok(fs::read_to_string("/proc/sys/kernel/random/uuid")?.trim().to_owned())
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use crate::host::paths::Paths;
 use crate::run::live::{Live, Phase};
 use crate::run::retry;
 use crate::storage::Storage;
-use crate::transport::Transport;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -117,9 +116,7 @@ fn entry(paths: &Paths, fileset: &Fileset, last: Option<&Last>, retrying: bool) 
         group: fileset.group.as_ref().map(ToString::to_string),
         tags: fileset.tags.iter().map(ToString::to_string).collect(),
         enabled: Some(fileset.enabled),
-        transport: Some(match &fileset.transport {
-            Transport::Rsync(_) => "rsync",
-        }),
+        transport: Some(fileset.transport.name()),
         source: Some(fileset.transport.source()),
         storage: Some(fileset.storage.name.to_string()),
         dataset: Some(fileset.dataset.to_string()),

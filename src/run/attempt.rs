@@ -12,10 +12,11 @@ use crate::fileset::snapshot::{Automatic, Kept, Snapshot};
 use crate::history::Last;
 use crate::host::events;
 use crate::host::lock::Lock;
-use crate::storage::{self, Leftover, SnapshotName, Storage};
+use crate::storage::{self, Leftover, Open, SnapshotName, Storage};
 use crate::transport::{self, Verdict};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 
@@ -128,6 +129,11 @@ fn attempt(
         }
     }
     watch(Event::Transferring { until: s.host.clock.now() + s.fileset.timeout.duration() });
+    let there = if s.fileset.transport.makes_snapshots() {
+        Some(s.storage.snapshots(&s.fileset.dataset)?)
+    } else {
+        None
+    };
     let transferred = carry::transfer(s, open.workspace(), watch)?;
     record.transferred = Some(transferred);
     record.exit_code = Some(0);
@@ -136,19 +142,16 @@ fn attempt(
     watch(Event::Finishing);
     if s.request.accept_shrink {
         log::info!("{name}: max-shrink is not asked, this once");
-    } else if let (Some(limit), Some(before)) = (s.fileset.guard.max_shrink, s.before.and_then(last_totals)) {
-        guard::shrink(name.as_str(), before, transferred.totals, limit)
+    } else if let (Some(limit), Some(before), Some(totals)) =
+        (s.fileset.guard.max_shrink, s.before.and_then(last_totals), transferred.totals)
+    {
+        guard::shrink(name.as_str(), before, totals, limit)
             .map_err(|shrunk| refused(record, shrunk.to_string()))?;
     }
-    let snapshot = free_name(s, watch)?;
-    if s.host.stop.wished() {
-        return Err(Cut::interrupted());
-    }
-    let path = open.snapshot(&snapshot)?;
-    let listed = s.storage.snapshots(&s.fileset.dataset)?;
-    if !listed.iter().any(|there| there.name == snapshot) {
-        return Err(Cut::new(Outcome::Failure, format!("{snapshot} was made and is not listed")));
-    }
+    let (snapshot, path, listed) = match there {
+        Some(before) => found(s, open, &before)?,
+        None => made(s, open, watch)?,
+    };
     record.snapshot = Some(snapshot.to_string());
     record.path = Some(path);
 
@@ -159,6 +162,37 @@ fn attempt(
     }
     Ok(())
 }
+
+/// Makes the snapshot of what came: its name, where its files are, and all that are listed now.
+fn made(s: &Surroundings<'_>, open: Open, watch: &mut dyn FnMut(Event<'_>)) -> Result<Made, Cut> {
+    let snapshot = free_name(s, watch)?;
+    if s.host.stop.wished() {
+        return Err(Cut::interrupted());
+    }
+    let path = open.snapshot(&snapshot)?;
+    let listed = s.storage.snapshots(&s.fileset.dataset)?;
+    if !listed.iter().any(|there| there.name == snapshot) {
+        return Err(Cut::new(Outcome::Failure, format!("{snapshot} was made and is not listed")));
+    }
+    Ok((snapshot, path, listed))
+}
+
+/// Finds the snapshot that the transfer was to make itself.
+fn found(s: &Surroundings<'_>, open: Open, before: &[storage::Listed]) -> Result<Made, Cut> {
+    drop(open);
+    let listed = s.storage.snapshots(&s.fileset.dataset)?;
+    let new = listed.iter().rev().find(|now| !before.iter().any(|then| then.name == now.name));
+    match new {
+        Some(new) => Ok((new.name.clone(), new.path.clone(), listed)),
+        None => Err(Cut::new(
+            Outcome::Failure,
+            "the transfer ended well, but made no snapshot that is listed: its name has to be $PLANB_SNAPSHOT, or \
+             snapshots = \"own\" has to go",
+        )),
+    }
+}
+
+type Made = (SnapshotName, PathBuf, Vec<storage::Listed>);
 
 /// The guard, before the transfer or after it, would not have it.
 fn refused(record: &Record, why: String) -> Cut {

@@ -9,6 +9,7 @@ pub mod asked;
 pub mod attempt;
 pub mod carry;
 pub mod claim;
+pub mod connect;
 pub mod ending;
 pub mod gate;
 pub mod guard;

@@ -10,12 +10,13 @@ use crate::fileset::record::Outcome;
 use crate::fileset::snapshot::Automatic;
 use crate::fileset::workspace::{Workspace, Writes};
 use crate::history::last;
+use crate::host::paths::Paths;
 use crate::host::process::Limits;
 use crate::storage::{Listed, SnapshotName, Storage};
 use crate::transport::{self, Rehearsal};
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// What a run would come to.
@@ -87,9 +88,7 @@ fn transfer(
         Cut::new(Outcome::Failure, format!("failed to make a directory for the rehearsal: {error}"))
     };
     let scratch = Scratch::make(&host.paths.runtime_dir("rehearsal").join(&request.id)).map_err(failed)?;
-    // A host whose key is not known yet is taken for what it says, and forgotten again.
-    let known_hosts = scratch.path().join("known_hosts.d");
-    copy_files(&host.paths.known_hosts(), &known_hosts).map_err(failed)?;
+    let known_hosts = forgetful(host.paths, &scratch).map_err(failed)?;
     let nothing = scratch.path().join("nothing");
     // Told apart from what may be linked or resumed: only what is in history counts as there.
     let workspace = newest.map_or(nothing, |newest| newest.path.clone());
@@ -101,6 +100,7 @@ fn transfer(
         scratch: scratch.path(),
         known_hosts: &known_hosts,
         home: &host.paths.state(),
+        variables: &[],
         hold: File::open("/dev/null").map_err(failed)?,
     };
     let timeout = fileset.timeout.duration();
@@ -108,6 +108,14 @@ fn transfer(
     let rehearsal =
         transport::rehearse(&fileset.transport, job, &mut |event| tell(&fileset.name, event, watch))?;
     Ok(rehearsal)
+}
+
+/// The known hosts, for as long as the scratch directory is there: a host whose key is not known yet is taken for what
+/// it says, and forgotten again.
+pub(super) fn forgetful(paths: &Paths, scratch: &Scratch) -> io::Result<PathBuf> {
+    let copy = scratch.path().join("known_hosts.d");
+    copy_files(&paths.known_hosts(), &copy)?;
+    Ok(copy)
 }
 
 fn copy_files(from: &Path, to: &Path) -> io::Result<()> {

@@ -45,13 +45,20 @@ pub fn end(run: &Record) {
         return event(run, level, id, &fields, format_args!("{name}: {outcome} after {took}: {why}"));
     }
     let transferred = run.transferred.unwrap_or_default();
-    let (files, bytes) = (counted(transferred.files, "file"), Size::from_bytes(transferred.bytes));
+    let files = transferred.files.map(|files| format!(": {} changed", counted(files, "file")));
+    let bytes = transferred.bytes.map(|bytes| format!("{} transferred", Size::from_bytes(bytes)));
+    let what = match (files, bytes) {
+        (Some(files), Some(bytes)) => format!("{files}, {bytes}"),
+        (Some(files), None) => files,
+        (None, Some(bytes)) => format!(": {bytes}"),
+        (None, None) => String::new(),
+    };
     let snapshot = run.snapshot.as_deref().unwrap_or_default();
     let destroyed = match run.destroyed.len() {
         0 => String::new(),
         n => format!(", {n} destroyed"),
     };
-    let text = format_args!("{name}: {snapshot} in {took}: {files} changed, {bytes} transferred{destroyed}");
+    let text = format_args!("{name}: {snapshot} in {took}{what}{destroyed}");
     event(run, level, id, &fields, text);
     for snapshot in &run.destroyed {
         let fields = [("PLANB_SNAPSHOT", snapshot.as_str())];

@@ -14,7 +14,7 @@ use crate::fileset::workspace::Workspace;
 use crate::host::account::Account;
 use crate::host::signals::Stop;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
 
 /// A `[storage.NAME]` table, valid.
@@ -25,6 +25,19 @@ pub enum Settings {
         /// An absolute path.
         path: PathBuf,
     },
+}
+
+impl Settings {
+    /// The directory below which the datasets are.
+    pub fn path(&self) -> &Path {
+        let Self::Directory { path } = self;
+        path
+    }
+
+    /// What the storage itself calls a dataset: its directory.
+    pub fn name_of(&self, dataset: &DatasetName) -> String {
+        self.path().join(dataset).to_string_lossy().into_owned()
+    }
 }
 
 /// A place that holds datasets.

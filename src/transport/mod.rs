@@ -4,8 +4,11 @@
 //! Whatever a transport meets comes back as one of two things: figures of a transfer that ended well, or a [`Failure`]
 //! with its reason. Nothing in here prints, records or decides what happens next.
 
+pub mod exec;
 pub mod rsync;
-mod ssh;
+mod said;
+pub mod source;
+pub mod ssh;
 
 use crate::fileset::name::Name;
 use crate::fileset::progress::{Progress, Totals, Transferred};
@@ -20,24 +23,37 @@ use std::path::Path;
 /// A fileset's transport, as configured and valid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[expect(clippy::large_enum_variant, reason = "a fileset has one of it, and stays where it is")]
 pub enum Transport {
     Rsync(rsync::settings::Settings),
+    Exec(exec::settings::Settings),
 }
 
 impl Transport {
+    /// The name of its table.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Rsync(_) => "rsync",
+            Self::Exec(_) => "exec",
+        }
+    }
+
     /// The source's host, that `slots-per-source` counts for; absent for a path of this machine.
     pub fn host(&self) -> Option<&str> {
         match self {
             Self::Rsync(settings) => settings.source.host().map(rsync::words::Host::as_str),
+            Self::Exec(_) => None,
         }
     }
 
     /// The hosts whose ssh keys it needs to know.
     pub fn known_hosts(&self) -> impl Iterator<Item = &str> {
-        let Self::Rsync(settings) = self;
-        let ssh = match &settings.source {
-            rsync::settings::Source::Ssh(ssh) => Some(ssh),
-            rsync::settings::Source::Local(_) | rsync::settings::Source::Daemon(_) => None,
+        let ssh = match self {
+            Self::Rsync(settings) => match &settings.source {
+                rsync::settings::Source::Ssh(ssh) => Some(ssh),
+                rsync::settings::Source::Local(_) | rsync::settings::Source::Daemon(_) => None,
+            },
+            Self::Exec(_) => None,
         };
         ssh.into_iter().flat_map(ssh::hosts).map(|(host, _)| host)
     }
@@ -46,6 +62,15 @@ impl Transport {
     pub fn source(&self) -> String {
         match self {
             Self::Rsync(settings) => settings.source.to_string(),
+            Self::Exec(settings) => settings.command.to_string(),
+        }
+    }
+
+    /// Whether the run is to look for a snapshot that the transfer made, rather than make one.
+    pub fn makes_snapshots(&self) -> bool {
+        match self {
+            Self::Rsync(_) => false,
+            Self::Exec(settings) => settings.snapshots == exec::settings::Snapshots::Own,
         }
     }
 }
@@ -63,6 +88,8 @@ pub struct Job<'a> {
     pub known_hosts: &'a Path,
     /// The home of who makes the transfer: `.ssh/config` and `.ssh/id_*` are looked for there.
     pub home: &'a Path,
+    /// What a program of the administrator's is told of the run, in its environment.
+    pub variables: &'a [(String, String)],
     /// The fileset's lock. Whatever writes into the workspace inherits it, so that the fileset stays locked for as
     /// long as a writer lives, even one that outlived us.
     pub hold: File,
@@ -151,6 +178,7 @@ pub fn provide(
             }
             rsync::settings::Source::Local(_) | rsync::settings::Source::Daemon(_) => Ok(()),
         },
+        Transport::Exec(_) => Ok(()),
     }
 }
 
@@ -176,7 +204,22 @@ pub fn rehearse(
 ) -> Result<Rehearsal, Failure> {
     match transport {
         Transport::Rsync(settings) => rsync::rehearse(settings, job, tell),
+        Transport::Exec(settings) => exec::rehearse(settings),
     }
+}
+
+/// Proves that the source allows what a transfer needs, and nothing more. `None`: it is not reached over ssh, and there is
+/// nothing to prove.
+pub fn prove(
+    transport: &Transport,
+    job: Job<'_>,
+    tell: &mut dyn FnMut(Event),
+    proven: &mut dyn FnMut(source::proof::Proof),
+) -> Option<()> {
+    let Transport::Rsync(settings) = transport else { return None };
+    let rsync::settings::Source::Ssh(ssh) = &settings.source else { return None };
+    source::proof::prove(settings, ssh, job, tell, proven);
+    Some(())
 }
 
 /// Makes the workspace equal to the source.
@@ -190,5 +233,6 @@ pub fn transfer(
 ) -> Result<Transferred, Failure> {
     match transport {
         Transport::Rsync(settings) => rsync::pull(settings, job, tell),
+        Transport::Exec(settings) => exec::pull(settings, job, tell),
     }
 }

@@ -16,6 +16,7 @@
 //! | retention: what is shown, what is done, what is never touched | `story` |
 //! | troubles with the history | `records` |
 //! | blacklist hours, deferrals, do-not-run.d | `hours` |
+//! | programs of the administrator as transport: environment, reports, ends, own snapshots | `exec` |
 //! | hooks: order, masks, environment, failing and hanging ones | `hooks` |
 //! | dry runs | `rehearsal`, `story` |
 //!
@@ -26,6 +27,7 @@
     reason = "tests from outside start programs and read their environment"
 )]
 
+mod exec;
 mod faults;
 mod guard;
 mod history;

@@ -32,6 +32,22 @@ fn the_environment_is_clean() {
 }
 
 #[test]
+fn who_reports_has_one_more_output() {
+    let stop = Stop::new().expect("a socket pair");
+    let mut heard = [String::new(), String::new(), String::new()];
+    let ending = shell("echo out; echo err >&2; echo report >&3")
+        .reports()
+        .run(Limits { stop: &stop, deadline: None }, |stream, bytes| {
+            heard[stream as usize].push_str(&String::from_utf8_lossy(bytes));
+        })
+        .expect("it runs");
+    assert_eq!(ending, Ending::Exited(0));
+    assert_eq!(heard, ["out\n", "err\n", "report\n"]);
+    let done = capture(shell("echo lost >&3"), None);
+    assert_ne!(done.ending, Ending::Exited(0), "who does not report has no such descriptor");
+}
+
+#[test]
 fn a_deadline_ends_the_whole_group() {
     // The grandchild ignores nothing but outlives its parent: only the group's signal reaches it.
     let done = capture(shell("sleep 1000 & echo $!; wait"), Some(Duration::from_millis(300)));

@@ -1,5 +1,6 @@
 //! A transfer that this process makes itself.
 
+use super::variables;
 use crate::fileset::name::Name;
 use crate::fileset::progress::Transferred;
 use crate::fileset::record::Outcome;
@@ -21,6 +22,7 @@ pub fn transfer(
     let name = &s.fileset.name;
     let failed =
         |what: &str, error: &io::Error| Cut::new(Outcome::Failure, format!("failed to {what}: {error}"));
+    let variables = variables::of(s, workspace)?;
     let scratch = Scratch::make(&s.host.paths.runtime_dir("scratch").join(name))
         .map_err(|e| failed("make a directory for the transfer", &e))?;
     let job = transport::Job {
@@ -30,6 +32,7 @@ pub fn transfer(
         scratch: scratch.path(),
         known_hosts: &s.host.paths.known_hosts(),
         home: &s.host.paths.state(),
+        variables: &variables,
         hold: s.lock.share().map_err(|e| failed("share the fileset's lock", &e))?,
     };
     Ok(transport::transfer(&s.fileset.transport, job, &mut |event| tell(name, event, watch))?)

@@ -56,6 +56,7 @@ pub fn carry(paths: &Paths, job: &Job, stop: &Stop) -> Result<Option<Verdict>, F
         scratch: scratch.path(),
         known_hosts: &job.known_hosts,
         home: &job.home,
+        variables: &job.variables,
         hold: lock.share().map_err(|source| Failed::Share { source })?,
     };
     status::say("asking the source what there is");

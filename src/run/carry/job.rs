@@ -30,6 +30,7 @@ pub struct Job {
     pub workspace: Workspace,
     pub known_hosts: PathBuf,
     pub home: PathBuf,
+    pub variables: Vec<(String, String)>,
     pub timeout: Span,
 }
 

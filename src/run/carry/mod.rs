@@ -10,6 +10,7 @@ mod said;
 mod tests;
 mod told;
 mod unit;
+mod variables;
 
 pub(super) use here::{Scratch, tell};
 pub use inside::carry as carry_inside;

@@ -8,8 +8,9 @@ use crate::transport::rsync::settings::Source;
 /// The transport as the unit has it.
 pub fn inside(transport: &Transport) -> Transport {
     let mut inside = transport.clone();
-    let Transport::Rsync(settings) = &mut inside;
-    if let (Source::Local(path), Ok(there)) = (&mut settings.source, LOCAL_SOURCE.parse()) {
+    if let Transport::Rsync(settings) = &mut inside
+        && let (Source::Local(path), Ok(there)) = (&mut settings.source, LOCAL_SOURCE.parse())
+    {
         *path = there;
     }
     inside
@@ -17,10 +18,12 @@ pub fn inside(transport: &Transport) -> Transport {
 
 /// What the unit said, with the source's own path in it.
 pub fn outside(transport: &Transport, said: &str) -> String {
-    let Transport::Rsync(settings) = transport;
-    match &settings.source {
-        Source::Local(path) => moved(said, LOCAL_SOURCE, path.as_str()),
-        Source::Ssh(_) | Source::Daemon(_) => said.to_owned(),
+    match transport {
+        Transport::Rsync(settings) => match &settings.source {
+            Source::Local(path) => moved(said, LOCAL_SOURCE, path.as_str()),
+            Source::Ssh(_) | Source::Daemon(_) => said.to_owned(),
+        },
+        Transport::Exec(_) => said.to_owned(),
     }
 }
 

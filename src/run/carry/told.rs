@@ -117,7 +117,7 @@ mod tests {
     fn an_outcome_comes_over_and_is_of_its_run() {
         let Place { paths, name, .. } = &Place::new();
         let directory = paths.transfer(name);
-        let done = || CameTo::Done(Transferred { files: 3, ..Transferred::default() });
+        let done = || CameTo::Done(Transferred { files: Some(3), ..Transferred::default() });
         outcome(&directory, &Outcome { id: "1".into(), came_to: done() }).expect("written");
         assert_eq!(read_outcome(paths, name, "1").expect("read"), done());
         assert!(read_outcome(paths, name, "2").is_err());

@@ -6,7 +6,7 @@
 use super::job::{self, Job};
 use super::said::Ear;
 use super::told::{self, CameTo};
-use super::{place, relay};
+use super::{place, relay, variables};
 use crate::fileset::name::Name;
 use crate::fileset::progress::Transferred;
 use crate::fileset::reason::chain;
@@ -55,6 +55,7 @@ pub fn transfer(
         workspace: workspace.clone(),
         known_hosts: paths.known_hosts(),
         home: paths.state(),
+        variables: variables::of(s, workspace)?,
         timeout: fileset.timeout,
     };
     let limits = Limits { stop: s.host.stop, deadline: Some(Instant::now() + GRACE) };

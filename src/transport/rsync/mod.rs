@@ -3,16 +3,18 @@
 //! One rsync process makes the workspace equal to the source. What it may do is in `arguments`, what its end means in
 //! `verdict`; this file is the order of things.
 
+pub mod admission;
 mod arguments;
 mod filter;
 mod metadata;
 mod output;
-mod remote;
+pub mod remote;
 mod said;
 pub mod settings;
 mod verdict;
 pub mod words;
 
+use super::said::printable;
 use super::{Event, Failure, Job, Rehearsal, ssh};
 use crate::fileset::progress::Transferred;
 use crate::fileset::workspace::{Workspace, Writes};
@@ -54,6 +56,14 @@ pub fn rehearse(
     let kept = metadata::found(settings.metadata, job.workspace.path());
     let (_, statistics) = go(settings, job, kept, Some(REHEARSAL), tell)?;
     statistics.rehearsed().ok_or_else(|| Failure::failed("rsync did not say what it would do"))
+}
+
+/// Finds out whether the source can be read at all. Nothing but its top directory is looked at.
+pub fn knock(settings: &Settings, job: Job<'_>, tell: &mut dyn FnMut(Event)) -> Result<(), Failure> {
+    let nothing = "*".parse().map_err(|_| Failure::failed("failed to exclude everything"))?;
+    let settings = Settings { exclude: vec![nothing], ..settings.clone() };
+    let kept = metadata::found(settings.metadata, job.workspace.path());
+    go(&settings, job, kept, Some(REHEARSAL), tell).map(drop)
 }
 
 /// What keeps rsync from every change: with it, each of its system calls that would make one does nothing. No flag that
@@ -103,7 +113,7 @@ fn not_now(dir: &Path) -> Result<(), Failure> {
     let names = match fs::read_dir(dir) {
         Ok(entries) => entries
             .filter_map(Result::ok)
-            .map(|entry| said::printable(entry.file_name().as_encoded_bytes()))
+            .map(|entry| printable(entry.file_name().as_encoded_bytes()))
             .filter(|name| !name.starts_with('.'))
             .collect::<Vec<_>>(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
@@ -200,7 +210,7 @@ impl<'a> Listener<'a> {
         let Self { tell, out, err, heard } = self;
         match stream {
             Stream::Out => out.push(bytes, |line| heard.output(line, tell)),
-            Stream::Err => err.push(bytes, |line| heard.said.hear(line, tell)),
+            Stream::Err | Stream::Report => err.push(bytes, |line| heard.said.hear(line, tell)),
         }
     }
 
@@ -214,7 +224,7 @@ impl<'a> Listener<'a> {
 
 impl Heard {
     fn output(&mut self, line: &[u8], tell: &mut dyn FnMut(Event)) {
-        let line = said::printable(line);
+        let line = printable(line);
         if let Some(progress) = self.meter.read(&line) {
             if self.told.is_none_or(|told| told.elapsed() >= PROGRESS) {
                 self.told = Some(Instant::now());

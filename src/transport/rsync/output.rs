@@ -162,9 +162,9 @@ impl Statistics {
     /// The figures, when all of them were printed. `local`: the source's bytes came from our own sending side.
     pub fn transferred(&self, local: bool) -> Option<Transferred> {
         Some(Transferred {
-            totals: Totals { files: self.files?, bytes: self.bytes? },
-            files: self.transferred?,
-            bytes: if local { self.sent? } else { self.received? },
+            totals: Some(Totals { files: self.files?, bytes: self.bytes? }),
+            files: Some(self.transferred?),
+            bytes: Some(if local { self.sent? } else { self.received? }),
         })
     }
 }
@@ -214,9 +214,15 @@ mod tests {
             assert_eq!(statistics.transferred(false), None);
             assert!(statistics.read(line), "{line}");
         }
-        let totals = Totals { files: 1013, bytes: 30_000_011 };
-        assert_eq!(statistics.transferred(false), Some(Transferred { totals, files: 6, bytes: 165 }));
-        assert_eq!(statistics.transferred(true), Some(Transferred { totals, files: 6, bytes: 70 }));
+        let totals = Some(Totals { files: 1013, bytes: 30_000_011 });
+        assert_eq!(
+            statistics.transferred(false),
+            Some(Transferred { totals, files: Some(6), bytes: Some(165) })
+        );
+        assert_eq!(
+            statistics.transferred(true),
+            Some(Transferred { totals, files: Some(6), bytes: Some(70) })
+        );
         assert!(
             !statistics.read("skipping non-regular file: x")
                 && statistics.read("total size is 1  speedup is 1.00")

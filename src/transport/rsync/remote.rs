@@ -29,6 +29,11 @@ pub fn command(ssh: &Ssh) -> String {
     if !ssh.do_not_run {
         return rsync;
     }
+    format!("sh -c '{}exec {rsync} \"$@\"' planb", not_now())
+}
+
+/// The test, in the shell's language: it ends with 75 and a line that [`NotNow`] reads, or goes on.
+pub fn not_now() -> String {
     let state = DO_NOT_RUN.rsplit_once('/').map_or("/", |(parent, _)| parent);
     // A file name may be anything; what is printed of it may not.
     let names = r#"printf %s "$f" | tr "\n" " " | tr -c "[:alnum:]._ -" "?""#;
@@ -36,10 +41,9 @@ pub fn command(ssh: &Ssh) -> String {
     // Who cannot look must not conclude that there is nothing.
     let unreadable = format!(r#"echo "{UNREADABLE}" >&2; exit 75"#);
     format!(
-        "sh -c 'if f=$(ls {DO_NOT_RUN}/ 2>/dev/null); then if [ -n \"$f\" ]; then {deferred}; fi; \
+        "if f=$(ls {DO_NOT_RUN}/ 2>/dev/null); then if [ -n \"$f\" ]; then {deferred}; fi; \
          elif [ -e {DO_NOT_RUN} ]; then {unreadable}; \
-         elif [ -d {state} ]; then if [ -x {state} ]; then :; else {unreadable}; fi; fi; \
-         exec {rsync} \"$@\"' planb"
+         elif [ -d {state} ]; then if [ -x {state} ]; then :; else {unreadable}; fi; fi; "
     )
 }
 

@@ -5,18 +5,11 @@
 
 use super::remote::NotNow;
 use crate::transport::Event;
+use crate::transport::said::{self, printable};
 use log::Level;
-use std::collections::VecDeque;
-
-/// Lines for the journal from one run. A source must not be able to fill it.
-const LOUDEST: usize = 1000;
 
 /// How many names a reason gives; the rest is a number.
 const NAMED: usize = 5;
-
-/// The first lines (where ssh tells its troubles) and the last (where rsync does).
-const FIRST: usize = 60;
-const LAST: usize = 10;
 
 /// A path and, where one was given, why it could not be had.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,9 +29,7 @@ pub struct Paths {
 
 #[derive(Debug, Default)]
 pub struct Said {
-    first: Vec<String>,
-    last: VecDeque<String>,
-    told: usize,
+    printed: said::Said,
     pub unread: Paths,
     pub vanished: Paths,
     pub not_now: Option<NotNow>,
@@ -52,7 +43,7 @@ impl Said {
     /// Takes in a line of standard error.
     pub fn hear(&mut self, bytes: &[u8], tell: &mut dyn FnMut(Event)) {
         let line = printable(bytes);
-        self.keep(&line);
+        self.printed.keep(&line);
         if let Some(not_now) = NotNow::read(&line) {
             self.not_now = Some(not_now);
         } else if let Some(path) = line.strip_prefix("file has vanished: ") {
@@ -68,38 +59,19 @@ impl Said {
         self.tell(level, line, tell);
     }
 
-    /// Passes a line on, as long as there were not too many.
+    /// Passes a line on.
     pub fn tell(&mut self, level: Level, text: String, tell: &mut dyn FnMut(Event)) {
-        self.told += 1;
-        if self.told <= LOUDEST {
-            tell(Event::Line { level, text });
-        } else if self.told == LOUDEST + 1 {
-            let text = format!("more than {LOUDEST} lines were printed; the rest is not shown");
-            tell(Event::Line { level: Level::Warn, text });
-        }
-    }
-
-    fn keep(&mut self, line: &str) {
-        if self.first.len() < FIRST {
-            self.first.push(line.to_owned());
-        } else {
-            if self.last.len() == LAST {
-                self.last.pop_front();
-            }
-            self.last.push_back(line.to_owned());
-        }
+        self.printed.tell(level, text, tell);
     }
 
     /// The lines that were kept, in their order.
     pub fn lines(&self) -> impl DoubleEndedIterator<Item = &str> {
-        self.first.iter().chain(&self.last).map(String::as_str)
+        self.printed.lines()
     }
 
     /// The end of it, for a reason that nothing else explains.
     pub fn ending(&self) -> String {
-        let mut lines: Vec<&str> = self.lines().rev().take(3).collect();
-        lines.reverse();
-        lines.join("; ")
+        self.printed.ending()
     }
 }
 
@@ -162,15 +134,6 @@ fn is_news(line: &str) -> bool {
     line.starts_with("Warning: Permanently added ")
 }
 
-/// Bytes as text that a journal and a terminal can show: what is not UTF-8 or would steer a terminal is escaped.
-pub fn printable(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len());
-    for c in String::from_utf8_lossy(bytes).chars() {
-        if c.is_control() && c != '\t' { text.extend(c.escape_default()) } else { text.push(c) }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,17 +185,6 @@ mod tests {
         let lines: Vec<String> = (0..7).map(|n| format!("file has vanished: \"/{n}\"")).collect();
         let (said, _) = heard(&lines.iter().map(String::as_str).collect::<Vec<_>>());
         assert_eq!(said.vanished.to_string(), r#""/0", "/1", "/2", "/3", "/4" and 2 more"#);
-    }
-
-    #[test]
-    fn a_source_can_neither_flood_nor_steer() {
-        let (mut said, mut events) = (Said::default(), 0);
-        for _ in 0..100_000 {
-            said.hear(b"\x1b[2Jboo\xff", &mut |_| events += 1);
-        }
-        assert_eq!(events, LOUDEST + 1);
-        assert_eq!(said.lines().count(), FIRST + LAST);
-        assert_eq!(said.lines().next(), Some("\\u{1b}[2Jboo\u{fffd}"));
     }
 
     #[test]

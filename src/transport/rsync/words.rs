@@ -223,7 +223,7 @@ fn ssh_option(text: &str) -> Result<(), Invalid> {
 }
 
 /// Options of rsync that change how it looks or speaks, never what is deleted, linked, executed or written where.
-const FLAGS: [&str; 36] = [
+pub(super) const FLAGS: [&str; 36] = [
     "--8-bit-output",
     "--address",
     "--atimes",

@@ -22,7 +22,7 @@ pub struct Hop<'a> {
 }
 
 /// Keys that ssh looks for by itself, in the order it tries them.
-const IDENTITIES: [&str; 4] = ["id_rsa", "id_ecdsa", "id_ed25519", "id_ed25519_sk"];
+pub const IDENTITIES: [&str; 4] = ["id_rsa", "id_ecdsa", "id_ed25519", "id_ed25519_sk"];
 
 impl<'a> Hop<'a> {
     pub fn source(ssh: &'a Ssh) -> Self {

@@ -84,6 +84,20 @@ pub fn provide(ssh: &Ssh, place: Place<'_>, limits: Limits<'_>, writer: Account)
     hosts(ssh).try_for_each(|(host, port)| known_hosts::provide(host, port, place, limits, writer))
 }
 
+/// The public half of the key that is shown to sources: the named one's, or that of the first that ssh finds by itself.
+pub fn public_key(identity: Option<&Path>, home: &Path) -> Option<PathBuf> {
+    let key = match identity {
+        Some(identity) => identity.to_owned(),
+        None => client_config::IDENTITIES
+            .map(|name| home.join(".ssh").join(name))
+            .into_iter()
+            .find(|key| key.exists())?,
+    };
+    let mut public = key.into_os_string();
+    public.push(".pub");
+    Some(public.into())
+}
+
 /// `[user@]host[:port]`, checked when it was read.
 fn parts(jump: &Jump) -> (Option<&str>, &str, Option<u16>) {
     let text = jump.as_str();

@@ -143,7 +143,8 @@ fn login(lines: &[&str], ssh: &Ssh) -> Option<String> {
                 None => "PlanB's public key (~/.ssh/id_*.pub of the user it runs as)".to_owned(),
             };
             return Some(format!(
-                "{at} does not let {name} in: add {key} to ~{name}/.ssh/authorized_keys there"
+                "{at} does not let {name} in: planb authorize {host} prints what sets it up; or add {key} to \
+                 ~{name}/.ssh/authorized_keys there"
             ));
         }
         if line.contains("This account is currently not available") {
@@ -167,7 +168,7 @@ fn remote_command(lines: &[&str], ssh: &Ssh) -> Option<String> {
         })
     };
     let has = |text: &str| lines.iter().any(|line| line.contains(text));
-    let may = format!("{user} ALL=(root) NOPASSWD: {} --server --sender *", absolute(rsync));
+    let set_up = format!("planb authorize {host} prints what sets it up");
     if ssh.sudo && missing("sudo") {
         return Some(format!("sudo is not installed on {host}: install it there, or set sudo = false"));
     }
@@ -176,10 +177,10 @@ fn remote_command(lines: &[&str], ssh: &Ssh) -> Option<String> {
             lines.iter().find(|line| line.starts_with("sudo: ") || line.starts_with("Sorry, user "))
         && !missing(rsync)
     {
-        return Some(format!("sudo on {host} refused ({line}): add this line to its sudoers: {may}"));
+        return Some(format!("sudo on {host} refused ({line}): {set_up}"));
     }
     if has("is not in the sudoers file") {
-        return Some(format!("sudo on {host} does not know {user}: add this line to its sudoers: {may}"));
+        return Some(format!("sudo on {host} does not know {user}: {set_up}"));
     }
     if missing("ionice") || has("ionice: ioprio_set failed") || has("ionice: unrecognized option") {
         return Some(format!(
@@ -189,6 +190,9 @@ fn remote_command(lines: &[&str], ssh: &Ssh) -> Option<String> {
     if missing(rsync) {
         return Some(format!("{rsync} is not installed on {host}: install it there, or set `rsync-path`"));
     }
+    if has("planb: not allowed here: ") {
+        return Some(format!("{host} allows another command than this fileset needs now: {set_up}"));
+    }
     if has("SSH_ORIGINAL_COMMAND does not run rsync") {
         return Some(format!(
             "{host} lets {user} run nothing but rsync (rrsync in authorized_keys): set do-not-run = false, \
@@ -196,8 +200,4 @@ fn remote_command(lines: &[&str], ssh: &Ssh) -> Option<String> {
         ));
     }
     None
-}
-
-fn absolute(program: &str) -> String {
-    if program.starts_with('/') { program.to_owned() } else { format!("/usr/bin/{program}") }
 }

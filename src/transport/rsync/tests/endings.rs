@@ -86,7 +86,7 @@ fn vanished_files_are_what_the_fileset_says() {
             once_running(|| fs::remove_file(&fleeting).expect("it was still there")),
         );
         if vanished == Vanished::Accept {
-            assert_eq!(pulled.ok().files, 1);
+            assert_eq!(pulled.ok().files, Some(1));
             continue;
         }
         let failure = pulled.failed();

@@ -11,7 +11,7 @@ mod sshd;
 
 use super::settings::*;
 use crate::fileset::name::Name;
-use crate::fileset::progress::Transferred;
+use crate::fileset::progress::{Totals, Transferred};
 use crate::fileset::quantity::Span;
 use crate::fileset::workspace::{Workspace, Writes};
 use crate::host::process::Limits;
@@ -149,6 +149,7 @@ impl World {
             scratch: &scratch,
             known_hosts: &known_hosts,
             home: &home,
+            variables: &[],
             hold,
         };
         let mut events = Vec::new();

@@ -1,0 +1,73 @@
+//! What one fileset's transfer is shown and may do beside what all transfers may.
+
+use super::escape::quoted;
+use super::line;
+use crate::host::paths::{LOCAL_SOURCE, Paths};
+use crate::transport::Transport;
+use crate::transport::exec;
+use crate::transport::rsync::settings::Source;
+use std::path::Path;
+
+/// Lines for its unit.
+pub fn own(transport: &Transport) -> String {
+    let mut text = String::new();
+    for host in transport.known_hosts() {
+        // The run makes it, of this host and the one before it, and lets the transfer write to it until there is a key in it.
+        line(&mut text, "BindPaths", &optional(&Paths::new(None).known_hosts().join(host)));
+    }
+    text + &match transport {
+        Transport::Rsync(settings) => of_rsync(&settings.source),
+        Transport::Exec(settings) => of_program(settings),
+    }
+}
+
+fn of_rsync(source: &Source) -> String {
+    let mut text = String::new();
+    let file = match source {
+        Source::Ssh(ssh) => ssh.identity.as_deref(),
+        Source::Daemon(daemon) => daemon.password_file.as_deref(),
+        Source::Local(path) => {
+            let source = quoted(path.as_str());
+            return format!(
+                "\
+# The source is a path of this machine: to be read whoever it belongs to, and no network.
+BindReadOnlyPaths={source}:{LOCAL_SOURCE}
+CapabilityBoundingSet=CAP_DAC_READ_SEARCH
+AmbientCapabilities=CAP_DAC_READ_SEARCH
+PrivateUsers=no
+PrivateNetwork=yes
+RestrictAddressFamilies=
+RestrictAddressFamilies=AF_UNIX
+"
+            );
+        }
+    };
+    if let Some(file) = file {
+        line(&mut text, "BindReadOnlyPaths", &optional(file));
+    }
+    text
+}
+
+fn of_program(settings: &exec::settings::Settings) -> String {
+    let mut text = String::new();
+    // What is below /usr is seen and can be run as it is.
+    let program = &settings.command.program;
+    if !program.starts_with("/usr") {
+        line(&mut text, "BindReadOnlyPaths", &optional(program));
+        line(&mut text, "ExecPaths", &optional(program));
+    }
+    for extra in &settings.extra_paths {
+        let key = if extra.writable { "BindPaths" } else { "BindReadOnlyPaths" };
+        line(&mut text, key, &optional(&extra.path));
+        if extra.path.starts_with("/dev") {
+            let access = if extra.writable { "rw" } else { "r" };
+            line(&mut text, "DeviceAllow", &format!("{} {access}", quoted(&extra.path.to_string_lossy())));
+        }
+    }
+    text
+}
+
+/// A file that is missing must not keep the transfer from starting: the program says in its own words what is.
+fn optional(path: &Path) -> String {
+    quoted(&format!("-{}", path.to_string_lossy()))
+}
