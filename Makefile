@@ -16,7 +16,7 @@ export CARGO TARGET TOOLS
 BUILD_PACKAGES := gcc libc6-dev
 RUN_PACKAGES   := rsync openssh-client
 DEMO_PACKAGES  := $(BUILD_PACKAGES) $(RUN_PACKAGES) openssh-server
-CHECK_PACKAGES := $(DEMO_PACKAGES) acl attr curl e2fsprogs mandoc mmdebstrap procps rsnapshot shellcheck sqlite3 \
+CHECK_PACKAGES := $(DEMO_PACKAGES) acl attr curl e2fsprogs mandoc mmdebstrap procps python3-yaml rsnapshot shellcheck sqlite3 \
                   systemd systemd-container tzdata util-linux zabbix-agent
 # Virtual machines (tests/lab) besides.
 CHECK_PACKAGES += busybox-static cpio kmod python3 qemu-system-x86 qemu-utils xz-utils
@@ -24,7 +24,8 @@ CHECK_PACKAGES += busybox-static cpio kmod python3 qemu-system-x86 qemu-utils xz
 BINDIR  = $(DESTDIR)$(PREFIX)/bin
 MANDIR  = $(DESTDIR)$(PREFIX)/share/man
 DOCDIR  = $(DESTDIR)$(PREFIX)/share/doc/planb
-HOOKDIR = $(DESTDIR)$(PREFIX)/share/planb/hooks
+SHAREDIR = $(DESTDIR)$(PREFIX)/share/planb
+HOOKDIR = $(SHAREDIR)/hooks
 BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR  = $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions
 FISHDIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
@@ -33,6 +34,8 @@ LIBDIR  = $(DESTDIR)$(PREFIX)/lib
 UNITDIR = $(LIBDIR)/systemd/system
 GENDIR  = $(LIBDIR)/systemd/system-generators
 
+# Programs; beside them are directories of what other programs import.
+HOOKS   := $(wildcard hooks/[0-9]*)
 UNITS   := $(wildcard units/*.service units/*.timer units/*.path units/*.slice)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 DEB     = $(TARGET)/planb_$(VERSION)_$(shell dpkg --print-architecture).deb
@@ -78,7 +81,8 @@ install: ## install below DESTDIR and PREFIX (default /usr)
 	install -D -m 0644 $(TARGET)/completions/planb $(BASHDIR)/planb
 	install -D -m 0644 $(TARGET)/completions/_planb $(ZSHDIR)/_planb
 	install -D -m 0644 $(TARGET)/completions/planb.fish $(FISHDIR)/planb.fish
-	install -D -m 0755 -t $(HOOKDIR) hooks/*
+	install -D -m 0755 -t $(HOOKDIR) $(HOOKS)
+	install -D -m 0644 -t $(SHAREDIR)/zabbix hooks/zabbix/*
 	install -D -m 0644 -t $(DOCDIR) README.md CHANGELOG.md
 	install -D -m 0644 -t $(DOCDIR)/examples conf.d/*
 	install -d -m 0755 $(ETCDIR)/conf.d $(ETCDIR)/post-backup.d
@@ -93,7 +97,7 @@ install: ## install below DESTDIR and PREFIX (default /usr)
 uninstall: ## remove what install installed; configuration and backups stay
 	rm -f $(BINDIR)/planb $(MANDIR)/man5/planb.toml.5 $(MANDIR)/man7/planb-hooks.7 $(MANDIR)/man8/planb.8
 	rm -f $(BASHDIR)/planb $(ZSHDIR)/_planb $(FISHDIR)/planb.fish
-	rm -rf $(DESTDIR)$(PREFIX)/share/planb $(DOCDIR)
+	rm -rf $(SHAREDIR) $(DOCDIR)
 	rm -f $(GENDIR)/planb-generator $(addprefix $(UNITDIR)/,$(notdir $(UNITS)))
 	rm -f $(LIBDIR)/sysusers.d/planb.conf $(LIBDIR)/tmpfiles.d/planb.conf $(LIBDIR)/systemd/catalog/planb.catalog
 	-rmdir --ignore-fail-on-non-empty $(ETCDIR)/conf.d $(ETCDIR)/post-backup.d $(ETCDIR)

@@ -12,6 +12,7 @@ mod host;
 mod reload;
 mod report;
 mod run;
+mod status;
 mod storage;
 mod transport;
 

@@ -10,6 +10,7 @@ mod history;
 mod list;
 mod log;
 mod meter;
+mod monitor;
 mod out;
 mod reload;
 mod retention;
@@ -18,6 +19,7 @@ mod snapshots;
 mod stop;
 mod unit;
 mod world;
+mod zabbix;
 
 use crate::host::clock::Clock;
 use crate::host::paths::Paths;
@@ -58,6 +60,7 @@ enum Command {
     Prune(snapshots::Prune),
     Retention(retention::Retention),
     History(history::History),
+    Monitor(monitor::Monitor),
     Stop(stop::Stop),
     Reload(reload::Reload),
     #[command(hide = true)]
@@ -90,7 +93,8 @@ fn moment(text: &str) -> Result<OffsetDateTime, time::error::Parse> {
 
 /// Does what the arguments say.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> Exit {
-    match Planb::try_parse_from(generator::arguments(arguments)) {
+    let arguments = generator::arguments(arguments);
+    match Planb::try_parse_from(&arguments) {
         Ok(planb) => match start(planb) {
             Ok(exit) => exit,
             Err(error) => {
@@ -101,7 +105,12 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> Exit {
         Err(usage) => {
             // Help and version come this way too, and go to stdout. Nobody is left to tell that nobody reads it.
             let _ = usage.print();
-            if usage.use_stderr() { Exit::Usage } else { Exit::Done }
+            match usage.use_stderr() {
+                // Who calls a plugin wrongly learns nothing of the backups, and must not take that for an answer.
+                true if arguments.iter().any(|word| word == "monitor") => Exit::Unknown,
+                true => Exit::Usage,
+                false => Exit::Done,
+            }
         }
     }
 }
@@ -118,6 +127,7 @@ fn start(planb: Planb) -> anyhow::Result<Exit> {
         Command::Prune(prune) => prune.run(&world),
         Command::Retention(retention) => retention.run(),
         Command::History(history) => history.run(&world),
+        Command::Monitor(monitor) => Ok(monitor.run(&world)),
         Command::Stop(stop) => stop.run(&world),
         Command::Reload(reload) => reload.run(&world),
         Command::Transfer(transfer) => transfer.run(&world),

@@ -16,6 +16,7 @@
 //! | retention: what is shown, what is done, what is never touched | `story` |
 //! | troubles with the history | `records` |
 //! | blacklist hours, deferrals, do-not-run.d | `hours` |
+//! | monitoring: never good by accident, late, lost, not pruned; what Zabbix and Prometheus read | `monitor` |
 //! | hooks: order, masks, environment, failing and hanging ones | `hooks` |
 //! | dry runs | `rehearsal`, `story` |
 //!
@@ -31,6 +32,7 @@ mod guard;
 mod history;
 mod hooks;
 mod hours;
+mod monitor;
 mod names;
 mod records;
 mod rehearsal;
