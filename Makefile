@@ -16,7 +16,7 @@ export CARGO TARGET TOOLS
 BUILD_PACKAGES := gcc libc6-dev
 RUN_PACKAGES   := rsync openssh-client
 DEMO_PACKAGES  := $(BUILD_PACKAGES) $(RUN_PACKAGES) openssh-server
-CHECK_PACKAGES := $(DEMO_PACKAGES) acl attr curl e2fsprogs mandoc mmdebstrap procps python3-yaml rsnapshot shellcheck sqlite3 \
+CHECK_PACKAGES := $(DEMO_PACKAGES) acl attr curl e2fsprogs mandoc mmdebstrap procps python3-prometheus-client python3-yaml rsnapshot shellcheck sqlite3 \
                   systemd systemd-container tzdata util-linux zabbix-agent
 # Virtual machines (tests/lab) besides.
 CHECK_PACKAGES += busybox-static cpio kmod python3 qemu-system-x86 qemu-utils xz-utils
@@ -83,6 +83,7 @@ install: ## install below DESTDIR and PREFIX (default /usr)
 	install -D -m 0644 $(TARGET)/completions/planb.fish $(FISHDIR)/planb.fish
 	install -D -m 0755 -t $(HOOKDIR) $(HOOKS)
 	install -D -m 0644 -t $(SHAREDIR)/zabbix hooks/zabbix/*
+	install -D -m 0644 -t $(SHAREDIR)/prometheus hooks/prometheus/*
 	install -D -m 0644 -t $(DOCDIR) README.md CHANGELOG.md
 	install -D -m 0644 -t $(DOCDIR)/examples conf.d/*
 	install -d -m 0755 $(ETCDIR)/conf.d $(ETCDIR)/post-backup.d

@@ -10,6 +10,7 @@ mod history;
 mod list;
 mod log;
 mod meter;
+mod metrics;
 mod monitor;
 mod out;
 mod reload;
@@ -17,6 +18,8 @@ mod retention;
 mod run;
 mod snapshots;
 mod stop;
+mod terminal;
+mod top;
 mod unit;
 mod world;
 mod zabbix;
@@ -61,6 +64,8 @@ enum Command {
     Retention(retention::Retention),
     History(history::History),
     Monitor(monitor::Monitor),
+    Metrics(metrics::Metrics),
+    Top(top::Top),
     Stop(stop::Stop),
     Reload(reload::Reload),
     #[command(hide = true)]
@@ -128,6 +133,8 @@ fn start(planb: Planb) -> anyhow::Result<Exit> {
         Command::Retention(retention) => retention.run(),
         Command::History(history) => history.run(&world),
         Command::Monitor(monitor) => Ok(monitor.run(&world)),
+        Command::Metrics(metrics) => metrics.run(&world),
+        Command::Top(top::Top {}) => top::Top::run(&world),
         Command::Stop(stop) => stop.run(&world),
         Command::Reload(reload) => reload.run(&world),
         Command::Transfer(transfer) => transfer.run(&world),

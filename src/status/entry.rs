@@ -64,6 +64,9 @@ pub enum State {
 }
 
 impl State {
+    pub const ALL: [Self; 6] =
+        [Self::Idle, Self::Queued, Self::Running, Self::Retrying, Self::Disabled, Self::Invalid];
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Idle => "idle",

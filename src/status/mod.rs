@@ -39,6 +39,11 @@ pub struct Status {
 }
 
 impl Status {
+    /// The worst that there is to say.
+    pub fn level(&self) -> Level {
+        self.problems.iter().map(|problem| problem.level).max().unwrap_or(Level::Ok)
+    }
+
     /// How old its newest snapshot is, in seconds. A clock can have been wrong: what is yet to come is no age at all.
     pub fn age_s(&self, now: OffsetDateTime) -> Option<u64> {
         self.entry.newest_snapshot.map(|newest| seconds(now - newest))
