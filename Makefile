@@ -24,7 +24,8 @@ CHECK_PACKAGES += busybox-static cpio kmod python3 qemu-system-x86 qemu-utils xz
 BINDIR  = $(DESTDIR)$(PREFIX)/bin
 MANDIR  = $(DESTDIR)$(PREFIX)/share/man
 DOCDIR  = $(DESTDIR)$(PREFIX)/share/doc/planb
-SHAREDIR = $(DESTDIR)$(PREFIX)/share/planb
+DATADIR = $(DESTDIR)$(PREFIX)/share
+SHAREDIR = $(DATADIR)/planb
 HOOKDIR = $(SHAREDIR)/hooks
 BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR  = $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions
@@ -76,7 +77,7 @@ install: ## install below DESTDIR and PREFIX (default /usr)
 	@test -x $(PLANB) -a -f $(TARGET)/completions/planb || { echo "make install: run 'make' first" >&2; exit 1; }
 	install -D -m 0755 $(PLANB) $(BINDIR)/planb
 	install -D -m 0644 -t $(MANDIR)/man5 man/planb.toml.5
-	install -D -m 0644 -t $(MANDIR)/man7 man/planb-hooks.7
+	install -D -m 0644 -t $(MANDIR)/man7 man/planb-hooks.7 man/planb-dbus.7
 	install -D -m 0644 -t $(MANDIR)/man8 man/planb.8
 	install -D -m 0644 $(TARGET)/completions/planb $(BASHDIR)/planb
 	install -D -m 0644 $(TARGET)/completions/_planb $(ZSHDIR)/_planb
@@ -92,15 +93,21 @@ install: ## install below DESTDIR and PREFIX (default /usr)
 	install -D -m 0644 -t $(LIBDIR)/sysusers.d units/sysusers.d/planb.conf
 	install -D -m 0644 -t $(LIBDIR)/tmpfiles.d units/tmpfiles.d/planb.conf
 	install -D -m 0644 -t $(LIBDIR)/systemd/catalog units/catalog/planb.catalog
+	install -D -m 0644 -t $(DATADIR)/dbus-1/system.d units/dbus/org.planb.PlanB1.conf
+	install -D -m 0644 -t $(DATADIR)/dbus-1/system-services units/dbus/org.planb.PlanB1.service
+	install -D -m 0644 -t $(DATADIR)/polkit-1/actions units/polkit/org.planb.PlanB1.policy
+	install -D -m 0644 -t $(DATADIR)/polkit-1/rules.d units/polkit/org.planb.PlanB1.rules
 	install -d -m 0755 $(GENDIR)
 	ln -sf ../../../bin/planb $(GENDIR)/planb-generator
 
 uninstall: ## remove what install installed; configuration and backups stay
-	rm -f $(BINDIR)/planb $(MANDIR)/man5/planb.toml.5 $(MANDIR)/man7/planb-hooks.7 $(MANDIR)/man8/planb.8
+	rm -f $(BINDIR)/planb $(MANDIR)/man5/planb.toml.5 $(MANDIR)/man7/planb-hooks.7 $(MANDIR)/man7/planb-dbus.7 $(MANDIR)/man8/planb.8
 	rm -f $(BASHDIR)/planb $(ZSHDIR)/_planb $(FISHDIR)/planb.fish
 	rm -rf $(SHAREDIR) $(DOCDIR)
 	rm -f $(GENDIR)/planb-generator $(addprefix $(UNITDIR)/,$(notdir $(UNITS)))
 	rm -f $(LIBDIR)/sysusers.d/planb.conf $(LIBDIR)/tmpfiles.d/planb.conf $(LIBDIR)/systemd/catalog/planb.catalog
+	rm -f $(DATADIR)/dbus-1/system.d/org.planb.PlanB1.conf $(DATADIR)/dbus-1/system-services/org.planb.PlanB1.service
+	rm -f $(DATADIR)/polkit-1/actions/org.planb.PlanB1.policy $(DATADIR)/polkit-1/rules.d/org.planb.PlanB1.rules
 	-rmdir --ignore-fail-on-non-empty $(ETCDIR)/conf.d $(ETCDIR)/post-backup.d $(ETCDIR)
 
 deb: all ## build a Debian package, target/planb_VERSION_ARCHITECTURE.deb

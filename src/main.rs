@@ -2,6 +2,7 @@
 //!
 //! The rooms, outermost first; imports go down this list only.
 
+mod agent;
 mod cli;
 mod config;
 mod fileset;

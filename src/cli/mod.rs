@@ -2,6 +2,7 @@
 //!
 //! Data goes to stdout, everything else to stderr or the log. Only this room and main.rs know the environment.
 
+mod agent;
 mod check;
 mod exit;
 mod follow;
@@ -68,6 +69,8 @@ enum Command {
     Top(top::Top),
     Stop(stop::Stop),
     Reload(reload::Reload),
+    #[command(hide = true)]
+    Agent(agent::Agent),
     #[command(hide = true)]
     Transfer(unit::Transfer),
     #[command(hide = true)]
@@ -137,6 +140,7 @@ fn start(planb: Planb) -> anyhow::Result<Exit> {
         Command::Top(top::Top {}) => top::Top::run(&world),
         Command::Stop(stop) => stop.run(&world),
         Command::Reload(reload) => reload.run(&world),
+        Command::Agent(agent::Agent {}) => agent::Agent::run(&world),
         Command::Transfer(transfer) => transfer.run(&world),
         Command::Settle(settle) => settle.run(&world),
         Command::Hooks(hooks) => hooks.run(&world),

@@ -40,7 +40,7 @@ impl<'a> Sources<'a> {
     pub fn all(&mut self) -> (Vec<Status>, Vec<Notice>) {
         let filesets: Vec<&Fileset> = self.configuration.filesets.iter().collect();
         let (mut all, notices) = self.of(&filesets);
-        all.extend(self.configuration.invalid.iter().map(of_invalid));
+        all.extend(invalid(self.configuration));
         all.sort_by(|one, other| one.entry.name.cmp(&other.entry.name));
         (all, notices)
     }
@@ -194,6 +194,11 @@ fn state(fileset: &Fileset, live: Option<&Live>, retrying: bool) -> State {
         None if retrying => State::Retrying,
         None => State::Idle,
     }
+}
+
+/// Those whose file is wrong, of which nothing else is known.
+pub fn invalid(configuration: &Configuration) -> Vec<Status> {
+    configuration.invalid.iter().map(of_invalid).collect()
 }
 
 fn of_invalid(invalid: &Invalid) -> Status {
