@@ -16,7 +16,7 @@ export CARGO TARGET TOOLS
 BUILD_PACKAGES := gcc libc6-dev
 RUN_PACKAGES   := rsync openssh-client
 DEMO_PACKAGES  := $(BUILD_PACKAGES) $(RUN_PACKAGES) openssh-server
-CHECK_PACKAGES := $(DEMO_PACKAGES) acl attr curl e2fsprogs mandoc mmdebstrap procps rsnapshot shellcheck sqlite3 \
+CHECK_PACKAGES := $(DEMO_PACKAGES) acl attr curl e2fsprogs mandoc mmdebstrap procps python3-prometheus-client python3-yaml rsnapshot shellcheck sqlite3 \
                   systemd systemd-container tzdata util-linux zabbix-agent
 # Virtual machines (tests/lab) besides.
 CHECK_PACKAGES += busybox-static cpio kmod python3 qemu-system-x86 qemu-utils xz-utils
@@ -24,7 +24,9 @@ CHECK_PACKAGES += busybox-static cpio kmod python3 qemu-system-x86 qemu-utils xz
 BINDIR  = $(DESTDIR)$(PREFIX)/bin
 MANDIR  = $(DESTDIR)$(PREFIX)/share/man
 DOCDIR  = $(DESTDIR)$(PREFIX)/share/doc/planb
-HOOKDIR = $(DESTDIR)$(PREFIX)/share/planb/hooks
+DATADIR = $(DESTDIR)$(PREFIX)/share
+SHAREDIR = $(DATADIR)/planb
+HOOKDIR = $(SHAREDIR)/hooks
 BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR  = $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions
 FISHDIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
@@ -33,6 +35,8 @@ LIBDIR  = $(DESTDIR)$(PREFIX)/lib
 UNITDIR = $(LIBDIR)/systemd/system
 GENDIR  = $(LIBDIR)/systemd/system-generators
 
+# Programs; beside them are directories of what other programs import.
+HOOKS   := $(wildcard hooks/[0-9]*)
 UNITS   := $(wildcard units/*.service units/*.timer units/*.path units/*.slice)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 DEB     = $(TARGET)/planb_$(VERSION)_$(shell dpkg --print-architecture).deb
@@ -73,12 +77,14 @@ install: ## install below DESTDIR and PREFIX (default /usr)
 	@test -x $(PLANB) -a -f $(TARGET)/completions/planb || { echo "make install: run 'make' first" >&2; exit 1; }
 	install -D -m 0755 $(PLANB) $(BINDIR)/planb
 	install -D -m 0644 -t $(MANDIR)/man5 man/planb.toml.5
-	install -D -m 0644 -t $(MANDIR)/man7 man/planb-hooks.7
+	install -D -m 0644 -t $(MANDIR)/man7 man/planb-hooks.7 man/planb-dbus.7
 	install -D -m 0644 -t $(MANDIR)/man8 man/planb.8
 	install -D -m 0644 $(TARGET)/completions/planb $(BASHDIR)/planb
 	install -D -m 0644 $(TARGET)/completions/_planb $(ZSHDIR)/_planb
 	install -D -m 0644 $(TARGET)/completions/planb.fish $(FISHDIR)/planb.fish
-	install -D -m 0755 -t $(HOOKDIR) hooks/*
+	install -D -m 0755 -t $(HOOKDIR) $(HOOKS)
+	install -D -m 0644 -t $(SHAREDIR)/zabbix hooks/zabbix/*
+	install -D -m 0644 -t $(SHAREDIR)/prometheus hooks/prometheus/*
 	install -D -m 0644 -t $(DOCDIR) README.md CHANGELOG.md
 	install -D -m 0644 -t $(DOCDIR)/examples conf.d/*
 	install -d -m 0755 $(ETCDIR)/conf.d $(ETCDIR)/post-backup.d
@@ -87,15 +93,21 @@ install: ## install below DESTDIR and PREFIX (default /usr)
 	install -D -m 0644 -t $(LIBDIR)/sysusers.d units/sysusers.d/planb.conf
 	install -D -m 0644 -t $(LIBDIR)/tmpfiles.d units/tmpfiles.d/planb.conf
 	install -D -m 0644 -t $(LIBDIR)/systemd/catalog units/catalog/planb.catalog
+	install -D -m 0644 -t $(DATADIR)/dbus-1/system.d units/dbus/org.planb.PlanB1.conf
+	install -D -m 0644 -t $(DATADIR)/dbus-1/system-services units/dbus/org.planb.PlanB1.service
+	install -D -m 0644 -t $(DATADIR)/polkit-1/actions units/polkit/org.planb.PlanB1.policy
+	install -D -m 0644 -t $(DATADIR)/polkit-1/rules.d units/polkit/org.planb.PlanB1.rules
 	install -d -m 0755 $(GENDIR)
 	ln -sf ../../../bin/planb $(GENDIR)/planb-generator
 
 uninstall: ## remove what install installed; configuration and backups stay
-	rm -f $(BINDIR)/planb $(MANDIR)/man5/planb.toml.5 $(MANDIR)/man7/planb-hooks.7 $(MANDIR)/man8/planb.8
+	rm -f $(BINDIR)/planb $(MANDIR)/man5/planb.toml.5 $(MANDIR)/man7/planb-hooks.7 $(MANDIR)/man7/planb-dbus.7 $(MANDIR)/man8/planb.8
 	rm -f $(BASHDIR)/planb $(ZSHDIR)/_planb $(FISHDIR)/planb.fish
-	rm -rf $(DESTDIR)$(PREFIX)/share/planb $(DOCDIR)
+	rm -rf $(SHAREDIR) $(DOCDIR)
 	rm -f $(GENDIR)/planb-generator $(addprefix $(UNITDIR)/,$(notdir $(UNITS)))
 	rm -f $(LIBDIR)/sysusers.d/planb.conf $(LIBDIR)/tmpfiles.d/planb.conf $(LIBDIR)/systemd/catalog/planb.catalog
+	rm -f $(DATADIR)/dbus-1/system.d/org.planb.PlanB1.conf $(DATADIR)/dbus-1/system-services/org.planb.PlanB1.service
+	rm -f $(DATADIR)/polkit-1/actions/org.planb.PlanB1.policy $(DATADIR)/polkit-1/rules.d/org.planb.PlanB1.rules
 	-rmdir --ignore-fail-on-non-empty $(ETCDIR)/conf.d $(ETCDIR)/post-backup.d $(ETCDIR)
 
 deb: all ## build a Debian package, target/planb_VERSION_ARCHITECTURE.deb

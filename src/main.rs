@@ -2,6 +2,7 @@
 //!
 //! The rooms, outermost first; imports go down this list only.
 
+mod agent;
 mod cli;
 mod config;
 mod fileset;
@@ -12,6 +13,7 @@ mod host;
 mod reload;
 mod report;
 mod run;
+mod status;
 mod storage;
 mod transport;
 

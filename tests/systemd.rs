@@ -7,6 +7,8 @@
 
 #[path = "systemd/authorize.rs"]
 mod authorize;
+#[path = "systemd/bus.rs"]
+mod bus;
 #[path = "systemd/exec.rs"]
 mod exec;
 #[path = "systemd/hard.rs"]

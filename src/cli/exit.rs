@@ -10,6 +10,8 @@ pub enum Exit {
     Failed = 1,
     /// Wrong usage or wrong configuration: trying again does not help.
     Usage = 2,
+    /// Nothing could be found out: the fourth answer of a monitoring plugin, whose others are 0, 1 and 2.
+    Unknown = 3,
     /// Another run of the same fileset is busy.
     Busy = 4,
     /// Not now; it will be tried again by itself. `EX_TEMPFAIL` of sysexits.h.
@@ -19,7 +21,8 @@ pub enum Exit {
 impl Exit {
     /// What several things together came to: what a person has to look at first.
     pub fn worse(self, other: Self) -> Self {
-        const RANKS: [Exit; 5] = [Exit::Failed, Exit::Usage, Exit::Busy, Exit::Deferred, Exit::Done];
+        const RANKS: [Exit; 6] =
+            [Exit::Failed, Exit::Usage, Exit::Unknown, Exit::Busy, Exit::Deferred, Exit::Done];
         RANKS.into_iter().find(|exit| *exit == self || *exit == other).unwrap_or(self)
     }
 }

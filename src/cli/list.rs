@@ -2,15 +2,15 @@
 
 use super::exit::Exit;
 use super::world::{self, World};
-use super::{out, say};
+use super::{out, say, zabbix};
 use crate::config::{Configuration, Fileset};
 use crate::fileset::quantity::{Size, Span};
 use crate::fileset::reason::chain;
 use crate::fileset::record::Outcome;
 use crate::fileset::schedule::Schedule;
 use crate::history::Notice;
-use crate::report::overview::{self, Entry, State};
 use crate::report::table::{age, dash, minute, plain, table};
+use crate::status::{Entry, Sources, State, Status as Known};
 use anyhow::Result;
 use serde::Serialize;
 use std::fmt::Write;
@@ -56,16 +56,18 @@ struct One<'a> {
 impl List {
     pub fn run(self, world: &World) -> Result<Exit> {
         let configuration = world.configuration();
-        let entries = entries(world, &configuration, |entry| {
+        let mut sources = Sources::new(&world.paths, &configuration, world.clock.now());
+        let known = look(&mut sources, |entry| {
             self.group.as_ref().is_none_or(|group| entry.group.as_ref() == Some(group))
                 && self.tag.as_ref().is_none_or(|tag| entry.tags.contains(tag))
         });
+        if self.zabbix {
+            out::bare_json(&zabbix::discovery(&mut sources, &known))?;
+        }
+        let entries: Vec<Entry> = known.into_iter().map(|known| known.entry).collect();
         if self.json {
             out::json(Filesets { filesets: &entries })?;
-        } else if self.zabbix {
-            let data = entries.iter().filter_map(|entry| Macros::of(&configuration, entry)).collect();
-            out::bare_json(&Discovery { data })?;
-        } else {
+        } else if !self.zabbix {
             out::print(&shown(world, &configuration, &entries))?;
         }
         // An invalid drop-in is one that is not backed up: whoever looks here shall see it in the code too.
@@ -80,8 +82,10 @@ impl Status {
             Ok(fileset) => fileset,
             Err(exit) => return Ok(exit),
         };
-        let entries = entries(world, &configuration, |entry| entry.name == self.fileset);
-        let Some(entry) = entries.first() else { return Ok(Exit::Usage) };
+        let mut sources = Sources::new(&world.paths, &configuration, world.clock.now());
+        let (known, notices) = sources.of(&[fileset]);
+        notices.iter().for_each(notice);
+        let Some(Known { entry, .. }) = known.first() else { return Ok(Exit::Usage) };
         if self.json {
             out::json(One { fileset: entry })?;
         } else {
@@ -91,11 +95,12 @@ impl Status {
     }
 }
 
-fn entries(world: &World, configuration: &Configuration, wanted: impl Fn(&Entry) -> bool) -> Vec<Entry> {
-    let (mut entries, notices) = overview::of_all(&world.paths, configuration, world.clock.now());
+/// All filesets that are wanted.
+fn look(sources: &mut Sources<'_>, wanted: impl Fn(&Entry) -> bool) -> Vec<Known> {
+    let (mut all, notices) = sources.all();
     notices.iter().for_each(notice);
-    entries.retain(wanted);
-    entries
+    all.retain(|known| wanted(&known.entry));
+    all
 }
 
 /// Says what the history has to say for itself.
@@ -184,40 +189,5 @@ fn schedule(fileset: &Fileset) -> String {
     match &fileset.schedule {
         Schedule::Every(period) => format!("every {period}"),
         Schedule::Calendar(calendar) => calendar.as_str().to_owned(),
-    }
-}
-
-/// What Zabbix discovers filesets by.
-#[derive(Debug, Serialize)]
-struct Discovery<'a> {
-    data: Vec<Macros<'a>>,
-}
-
-/// One fileset for Zabbix: the macros that its template uses.
-#[derive(Debug, Serialize)]
-struct Macros<'a> {
-    #[serde(rename = "{#ID}")]
-    id: &'a str,
-    #[serde(rename = "{#NAME}")]
-    name: &'a str,
-    /// Seconds that a monitoring system may wait for: the period, the longest run seen, and time to try once more.
-    #[serde(rename = "{#ETA_MAX}")]
-    eta_max: u64,
-    #[serde(rename = "{#PLANB}")]
-    storage: Option<&'a str>,
-    #[serde(rename = "{#GROUP}")]
-    group: &'a str,
-}
-
-impl<'a> Macros<'a> {
-    fn of(configuration: &Configuration, entry: &'a Entry) -> Option<Self> {
-        let fileset = configuration.fileset(&entry.name)?;
-        fileset.enabled.then(|| Self {
-            id: &entry.name,
-            name: &entry.name,
-            eta_max: fileset.period().as_secs() + entry.average_duration_s.unwrap_or(0) * 2 + 3600,
-            storage: entry.storage.as_deref(),
-            group: entry.group.as_deref().unwrap_or_default(),
-        })
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Data goes to stdout, everything else to stderr or the log. Only this room and main.rs know the environment.
 
+mod agent;
 mod authorize;
 mod check;
 mod exit;
@@ -11,14 +12,19 @@ mod history;
 mod list;
 mod log;
 mod meter;
+mod metrics;
+mod monitor;
 mod out;
 mod reload;
 mod retention;
 mod run;
 mod snapshots;
 mod stop;
+mod terminal;
+mod top;
 mod unit;
 mod world;
+mod zabbix;
 
 use crate::host::clock::Clock;
 use crate::host::paths::Paths;
@@ -60,8 +66,13 @@ enum Command {
     Prune(snapshots::Prune),
     Retention(retention::Retention),
     History(history::History),
+    Monitor(monitor::Monitor),
+    Metrics(metrics::Metrics),
+    Top(top::Top),
     Stop(stop::Stop),
     Reload(reload::Reload),
+    #[command(hide = true)]
+    Agent(agent::Agent),
     #[command(hide = true)]
     Transfer(unit::Transfer),
     #[command(hide = true)]
@@ -92,7 +103,8 @@ fn moment(text: &str) -> Result<OffsetDateTime, time::error::Parse> {
 
 /// Does what the arguments say.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> Exit {
-    match Planb::try_parse_from(generator::arguments(arguments)) {
+    let arguments = generator::arguments(arguments);
+    match Planb::try_parse_from(&arguments) {
         Ok(planb) => match start(planb) {
             Ok(exit) => exit,
             Err(error) => {
@@ -103,7 +115,12 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> Exit {
         Err(usage) => {
             // Help and version come this way too, and go to stdout. Nobody is left to tell that nobody reads it.
             let _ = usage.print();
-            if usage.use_stderr() { Exit::Usage } else { Exit::Done }
+            match usage.use_stderr() {
+                // Who calls a plugin wrongly learns nothing of the backups, and must not take that for an answer.
+                true if arguments.iter().any(|word| word == "monitor") => Exit::Unknown,
+                true => Exit::Usage,
+                false => Exit::Done,
+            }
         }
     }
 }
@@ -121,8 +138,12 @@ fn start(planb: Planb) -> anyhow::Result<Exit> {
         Command::Prune(prune) => prune.run(&world),
         Command::Retention(retention) => retention.run(),
         Command::History(history) => history.run(&world),
+        Command::Monitor(monitor) => Ok(monitor.run(&world)),
+        Command::Metrics(metrics) => metrics.run(&world),
+        Command::Top(top::Top {}) => top::Top::run(&world),
         Command::Stop(stop) => stop.run(&world),
         Command::Reload(reload) => reload.run(&world),
+        Command::Agent(agent::Agent {}) => agent::Agent::run(&world),
         Command::Transfer(transfer) => transfer.run(&world),
         Command::Settle(settle) => settle.run(&world),
         Command::Hooks(hooks) => hooks.run(&world),

@@ -41,6 +41,9 @@ const WINDOWS: usize = 3_000;
 /// How many gaps between elapses tell an expression's period.
 const GAPS: usize = 64;
 
+/// How many starts are looked at for the longest pause: those of two weeks with one a minute.
+const MOST_STARTS: usize = 20_160;
+
 impl Schedule {
     /// Refuses a schedule that never fires outside the blacklist hours.
     ///
@@ -93,6 +96,26 @@ impl Schedule {
     ) -> Option<OffsetDateTime> {
         let calendars = self.start_times(name, hours, shifted);
         calendars.iter().filter_map(|calendar| next_allowed(calendar, after, hours, zone)).min()
+    }
+
+    /// The longest pause between two starts from `after` on: of two weeks, and of thirteen starts at least, in which a month
+    /// has every length.
+    pub fn longest_gap(
+        &self,
+        after: OffsetDateTime,
+        name: &Name,
+        hours: &BlacklistHours,
+        zone: &Zone,
+        shifted: ShiftedHours,
+    ) -> std::time::Duration {
+        let calendars = self.start_times(name, hours, shifted);
+        let next =
+            |at: OffsetDateTime| calendars.iter().filter_map(|c| next_allowed(c, at, hours, zone)).min();
+        let starts = std::iter::successors(next(after), |start| next(*start));
+        let near = |(nth, start): &(usize, OffsetDateTime)| *nth < 13 || *start - after < Duration::weeks(2);
+        let starts: Vec<_> = starts.take(MOST_STARTS).enumerate().take_while(near).collect();
+        let gaps = starts.windows(2).map(|pair| pair[1].1 - pair[0].1);
+        gaps.max().unwrap_or_default().unsigned_abs()
     }
 
     /// How far apart its starts are: the nominal length of a period (a month is 30 days, a year 365), for an expression

@@ -33,6 +33,9 @@ use time::OffsetDateTime;
 /// How often a write starts over because the file under it was found damaged or was replaced by somebody else.
 const ATTEMPTS: usize = 3;
 
+/// How far back the longest run of late is looked for.
+const OF_LATE: time::Duration = time::Duration::weeks(2);
+
 /// What a run found out and wrote down when it began.
 #[derive(Debug)]
 pub struct Begun {
@@ -201,6 +204,8 @@ pub struct Overview {
     pub last: BTreeMap<Name, Last>,
     /// The mean duration of the last ten successes.
     pub averages: HashMap<Name, Duration>,
+    /// The longest success of the last two weeks.
+    pub longest: HashMap<Name, Duration>,
     pub notices: Vec<Notice>,
 }
 
@@ -227,11 +232,11 @@ pub fn overview<'a>(
         for name in &unknown {
             rebuilt.extend(history.last(name)?);
         }
-        Ok((history.averages()?, rebuilt))
+        Ok((history.averages()?, history.longest(now - OF_LATE)?, rebuilt))
     });
     match asked {
-        Ok(((averages, rebuilt), notices)) => {
-            overview.averages = averages;
+        Ok(((averages, longest, rebuilt), notices)) => {
+            (overview.averages, overview.longest) = (averages, longest);
             overview.last.extend(rebuilt.into_iter().map(|last| (last.run.fileset.clone(), last)));
             overview.notices.extend(notices);
         }

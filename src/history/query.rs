@@ -8,6 +8,7 @@ use crate::fileset::record::Record;
 use rusqlite::{Params, Row};
 use std::collections::HashMap;
 use std::time::Duration;
+use time::OffsetDateTime;
 
 /// All filesets that ever ran, by jumping from one to the next in the index instead of reading every row.
 pub(super) const FILESETS: &str = "WITH RECURSIVE filesets (name) AS (
@@ -23,6 +24,12 @@ pub(super) const AVERAGES: &str = "SELECT name, (
             WHERE fileset = name AND result = 'success' ORDER BY started DESC LIMIT 10
         )
     ) AS average FROM filesets WHERE name IS NOT NULL AND average IS NOT NULL";
+
+/// The longest success of each fileset since a moment, from the same index.
+pub(super) const LONGEST: &str = "SELECT name, (
+        SELECT max(finished - started) FROM run
+        WHERE fileset = name AND result = 'success' AND started >= ?1
+    ) AS longest FROM filesets WHERE name IS NOT NULL AND longest IS NOT NULL";
 
 /// The statement that fits no other database.
 pub(super) fn every_column() -> String {
@@ -60,11 +67,22 @@ impl History {
 
     /// The mean duration of each fileset's last ten successes.
     pub fn averages(&self) -> Result<HashMap<Name, Duration>, Error> {
-        let rows = self.collect(&format!("{FILESETS} {AVERAGES}"), (), |found| {
+        self.durations(AVERAGES, ())
+    }
+
+    /// The longest success of each fileset that began at `since` or later.
+    pub fn longest(&self, since: OffsetDateTime) -> Result<HashMap<Name, Duration>, Error> {
+        // SQLite counts in 64 bits: it has no moment before 1677, and none that is asked for.
+        let since = i64::try_from(since.unix_timestamp_nanos()).unwrap_or(i64::MIN);
+        self.durations(LONGEST, (since,))
+    }
+
+    fn durations(&self, of_each: &str, bound: impl Params) -> Result<HashMap<Name, Duration>, Error> {
+        let rows = self.collect(&format!("{FILESETS} {of_each}"), bound, |found| {
             let nanoseconds: f64 = found.get(1)?;
             // A clock that was set back can make it negative.
-            let average = Duration::try_from_secs_f64(nanoseconds / 1e9).unwrap_or_default();
-            Ok((row::word(found, 0)?, average))
+            let duration = Duration::try_from_secs_f64(nanoseconds / 1e9).unwrap_or_default();
+            Ok((row::word(found, 0)?, duration))
         })?;
         Ok(rows.into_iter().collect())
     }

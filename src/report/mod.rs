@@ -1,6 +1,6 @@
-//! What is known of filesets, brought together for people and programs. Reads only: configuration, records, the live
-//! state, the storage's listing.
+//! Tables and the words in them, for people.
 
-pub mod overview;
+pub mod metrics;
+pub mod screen;
 pub mod snapshots;
 pub mod table;

@@ -47,6 +47,15 @@ impl Live {
     }
 }
 
+/// What every run says of itself that is under way, by name.
+pub fn all(paths: &Paths) -> Vec<Live> {
+    let entries = fs::read_dir(paths.runtime_dir("live")).into_iter().flatten().filter_map(Result::ok);
+    let names = entries.filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".json")?.parse().ok());
+    let mut live: Vec<Live> = names.filter_map(|name: Name| Live::read(paths, &name)).collect();
+    live.sort_by(|one, other| one.fileset.cmp(&other.fileset));
+    live
+}
+
 /// Keeps the live state on disk up to date; dropping it takes the state away.
 #[derive(Debug)]
 pub struct Teller {

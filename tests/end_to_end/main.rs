@@ -17,6 +17,7 @@
 //! | troubles with the history | `records` |
 //! | blacklist hours, deferrals, do-not-run.d | `hours` |
 //! | programs of the administrator as transport: environment, reports, ends, own snapshots | `exec` |
+//! | monitoring: never good by accident, late, lost, not pruned; what Zabbix and Prometheus read | `monitor` |
 //! | hooks: order, masks, environment, failing and hanging ones | `hooks` |
 //! | dry runs | `rehearsal`, `story` |
 //!
@@ -33,6 +34,7 @@ mod guard;
 mod history;
 mod hooks;
 mod hours;
+mod monitor;
 mod names;
 mod records;
 mod rehearsal;

@@ -77,6 +77,7 @@ cp /usr/bin/true "/srv/backups of all/$1/data/program" && may "/srv/backups of a
 cp /usr/bin/true /tmp/program && may /tmp/program
 may chmod u+s "/srv/backups of all/$1/data/program"
 may unshare --user true
+may busctl call org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager StopUnit ss planb@other.service replace
 # Is anybody reached over IP, be it to be refused?
 (exec 3<>/dev/tcp/127.0.0.1/22) 2>/dev/null && echo "network" || echo "no network"
 "#;
@@ -115,6 +116,7 @@ may not: /srv/backups of all/web1/data/program
 may not: /tmp/program
 may not: chmod u+s /srv/backups of all/web1/data/program
 may not: unshare --user true
+may not: busctl call org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager StopUnit ss planb@other.service replace
 network
 ";
 
@@ -161,6 +163,9 @@ on_each_release! {
             ("planb-retry@web1.service", 4.0),
             ("planb-reload.service", 6.2),
             ("planb-hooks@web1.service", 8.0),
+            ("planb-prune@web1.service", 4.0),
+            ("planb-metrics.service", 3.0),
+            ("planb-agent.service", 1.5),
         ] {
             let judged = machine.ok(&format!("systemd-analyze security --no-pager {unit} | tail -n 1"));
             let score = judged.split("service: ").nth(1).and_then(|text| text.split(' ').next());

@@ -1,0 +1,416 @@
+//! What monitoring sees: never good news by accident, no alarm without a cause, and formats that their own readers accept.
+
+use crate::world::{BEGIN, Ran, World};
+use serde_json::Value;
+use std::fs;
+use std::io::Write;
+use std::process::{Command, Stdio};
+use time::Duration;
+
+const OK: i32 = 0;
+const WARNING: i32 = 1;
+const CRITICAL: i32 = 2;
+const UNKNOWN: i32 = 3;
+
+/// What the plugin says of these filesets, which has to be this.
+#[track_caller]
+fn says(world: &World, args: &[&str], code: i32, words: &str) -> Ran {
+    let ran = world.planb(&[&["monitor"], args].concat());
+    let status = ["OK", "WARNING", "CRITICAL", "UNKNOWN"][usize::try_from(code).expect("a code")];
+    assert_eq!(ran.code, code, "{}{}", ran.stdout, ran.stderr);
+    let first = ran.stdout.lines().next().unwrap_or_default();
+    assert!(first.starts_with(&format!("PLANB {status} - ")), "{first}");
+    assert!(first.contains(words), "{words:?} is not in {first:?}");
+    // One bar, and what is behind it are figures: label=value[unit];[warning];[critical];[least]
+    let (_, figures) = first.split_once(" | ").expect("figures");
+    for figure in figures.split_whitespace() {
+        let (_label, values) = figure.split_once('=').expect("a label");
+        let values: Vec<&str> = values.split(';').collect();
+        assert_eq!(values.len(), 4, "{figure}");
+        assert!(values[0].trim_end_matches(['s', 'B']).parse::<u64>().is_ok(), "{figure}");
+        assert!(values[1..].iter().all(|v| v.is_empty() || v.parse::<u64>().is_ok()), "{figure}");
+    }
+    ran
+}
+
+/// A directory that is called as a snapshot.
+fn mark(world: &World, fileset: &str, snapshot: &str) {
+    fs::create_dir_all(world.data(fileset, snapshot)).expect("a directory");
+}
+
+#[test]
+fn nothing_to_look_at_is_never_good_news() {
+    let world = World::new();
+    says(&world, &[], UNKNOWN, "there is no fileset");
+    world.local("web1", "enabled = false", "");
+    says(&world, &[], UNKNOWN, "every fileset is disabled");
+    says(&world, &["web1"], UNKNOWN, "web1 is disabled");
+    says(&world, &["web2"], UNKNOWN, "unknown fileset \"web2\": did you mean \"web1\"?");
+    // Wrong usage, too, is no message about backups.
+    for args in [&["monitor", "--no-such-option"][..], &["monitor", "--warning", "26"]] {
+        assert_eq!(world.planb(args).code, UNKNOWN, "{args:?}");
+    }
+    world.local("web1", "", "");
+    says(&world, &[], OK, "1 fileset");
+    says(&world, &["web1"], OK, "web1: its first run is to come");
+    says(&world, &["web1", "web2"], UNKNOWN, "unknown fileset");
+
+    world.drop_in("web2", "nonsense = true");
+    let ran = says(&world, &[], CRITICAL, "web2: it is not backed up: ");
+    assert!(ran.stdout.contains("conf.d/web2.toml: no transport"), "{}", ran.stdout);
+    says(&world, &["web1"], OK, "");
+    fs::write(world.at("root/etc/planb/planb.toml"), "slots = \"many").expect("written");
+    says(&world, &[], CRITICAL, "no fileset is backed up until this is mended");
+    fs::remove_dir_all(world.at("root/etc/planb")).expect("removed");
+    says(&world, &[], UNKNOWN, "there is no fileset");
+}
+
+#[test]
+fn a_start_that_came_to_nothing_is_a_warning_and_two_are_critical() {
+    let world = World::new();
+    world.write("f", "f");
+    world.local("web1", "schedule = \"*-*-* 03:00\"", "");
+    world.set_clock(BEGIN + Duration::seconds(1));
+    world.good_run("web1");
+    let ran = says(&world, &["web1"], OK, "web1: its newest snapshot is ");
+    assert!(ran.stdout.contains("web1_snapshots=1;;;0 web1_size="), "{}", ran.stdout);
+    // The next start is a day after BEGIN, the slack an hour; runs of this size take no time.
+    for (after, code, words) in [
+        (Duration::hours(24 + 1), OK, ""),
+        (
+            Duration::hours(24 + 1) + Duration::minutes(2),
+            WARNING,
+            "its newest snapshot is 1d 1h old, another was due by 2026-03-03 04:00",
+        ),
+        (Duration::hours(48 + 1), WARNING, "web1: "),
+        (Duration::hours(48 + 1) + Duration::minutes(2), CRITICAL, "its newest snapshot is 2d 1h old"),
+    ] {
+        world.set_clock(BEGIN + after);
+        says(&world, &["web1"], code, words);
+        says(&world, &[], code, words);
+    }
+    // Or as somebody wants it.
+    says(&world, &["-w", "60h"], OK, "");
+    says(&world, &["-c", "40h"], CRITICAL, "web1: ");
+    says(&world, &["-w", "50h", "-c", "60h"], OK, "");
+    let ran = says(&world, &["-w", "1h", "-c", "2h", "web1"], CRITICAL, "web1: ");
+    assert!(ran.stdout.contains("s;3600;7200;0 "), "{}", ran.stdout);
+    // And what was made by hand counts, also if a label keeps it.
+    world.planb(&["run", "--keep", "by-hand", "web1"]);
+    says(&world, &[], OK, "");
+}
+
+#[test]
+fn what_the_schedule_leaves_out_is_no_delay() {
+    let world = World::new();
+    world.write("f", "f");
+    world.local("hourly", "schedule = \"hourly\"\nblacklist-hours = \"9-17\"", "");
+    world.local("weekly", "schedule = \"Mon 03:00\"", "");
+    world.local("workdays", "schedule = \"Mon..Fri 03:00\"", "");
+    // Monday: the last start before the window closes.
+    world.set_clock(BEGIN + Duration::minutes(5 * 60 + 58));
+    for fileset in ["hourly", "weekly", "workdays"] {
+        world.good_run(fileset);
+    }
+    world.set_clock(BEGIN + Duration::hours(14));
+    says(&world, &[], OK, "3 filesets");
+    world.set_clock(BEGIN + Duration::hours(16));
+    says(&world, &[], WARNING, "hourly: ");
+    world.set_clock(BEGIN + Duration::days(7));
+    says(&world, &["weekly"], OK, "");
+    world.set_clock(BEGIN + Duration::days(7) + Duration::hours(2));
+    says(&world, &["weekly"], WARNING, "");
+    // Friday to Monday.
+    world.set_clock(BEGIN + Duration::days(4));
+    world.good_run("workdays");
+    world.set_clock(BEGIN + Duration::days(7));
+    says(&world, &["workdays"], OK, "");
+
+    // Zabbix has one number for all of the week: the longest pause of each, and an hour.
+    let discovered = world.planb(&["list", "--zabbix"]);
+    let discovered: Value = serde_json::from_str(&discovered.stdout).expect("JSON");
+    let eta = |name: &str| {
+        let data = discovered["data"].as_array().expect("a list");
+        data.iter().find(|one| one["{#ID}"] == name).expect("discovered")["{#ETA_MAX}"].as_u64()
+    };
+    let hours = |hours: u64| Some(hours * 3600);
+    assert_eq!(
+        (eta("hourly"), eta("weekly"), eta("workdays")),
+        (hours(9 + 1), hours(7 * 24 + 1), hours(3 * 24 + 1))
+    );
+    assert_eq!(discovered["data"][0]["{#PLANB}"], "disk");
+    assert_eq!(discovered["data"][0]["{#GROUP}"], "");
+}
+
+#[test]
+fn snapshots_are_believed_and_not_what_runs_said() {
+    let world = World::new();
+    world.write("f", "f");
+    world.local("web1", "schedule = \"daily\"\nretain = \"1d\"", "");
+    world.good_run("web1");
+    let first = world.listed("web1");
+    assert!(
+        first["last_success"].is_string() && first["last_success"] != first["newest_snapshot"],
+        "{first:#}"
+    );
+
+    // A clock that ran ahead once must not look fresh for seventy years.
+    mark(&world, "web1", "planb-20990101T0000Z");
+    says(&world, &["web1"], WARNING, "planb-20990101T0000Z is 26602d 20h ahead of the clock");
+    assert_eq!(world.listed("web1")["newest_snapshot"], first["newest_snapshot"]);
+    world.later(Duration::days(3));
+    says(&world, &["web1"], CRITICAL, "its newest snapshot is 3d old");
+    fs::remove_dir_all(world.at("backups/web1/planb-20990101T0000Z")).expect("removed");
+
+    // Snapshots that retention does not keep, after a run that should have destroyed them.
+    world.good_run("web1");
+    says(&world, &["web1"], OK, "");
+    for day in 1..4 {
+        mark(&world, "web1", &format!("planb-2020010{day}T0000Z"));
+    }
+    let words = "3 snapshots older than `retain` allows, the oldest planb-20200101T0000Z";
+    says(&world, &["web1"], WARNING, words);
+    world.good_run("web1");
+    says(&world, &["web1"], OK, "");
+
+    // One that was removed by hand is no success any more.
+    let newest = world.snapshots("web1").pop().expect("a snapshot");
+    fs::remove_dir_all(world.at("backups/web1").join(newest)).expect("removed");
+    let listed = world.listed("web1");
+    assert_eq!(listed["last_success"], listed["newest_snapshot"]);
+    for snapshot in world.snapshots("web1") {
+        fs::remove_dir_all(world.at("backups/web1").join(snapshot)).expect("removed");
+    }
+    says(&world, &["web1"], CRITICAL, "was made and is not there");
+    assert_eq!(world.listed("web1")["last_success"], Value::Null);
+    // Nor is a storage that is not there good news.
+    fs::remove_dir_all(world.at("backups")).expect("removed");
+    says(&world, &["web1"], CRITICAL, "is not there: mount the disk");
+}
+
+#[test]
+fn failures_are_told_before_it_is_late_and_zabbix_has_their_ages() {
+    let world = World::new();
+    world.write("f", "f");
+    world.local("web1", "schedule = \"*-*-* 03:00\"", "");
+    world.local("web2", "schedule = \"*-*-* 03:00\"", "");
+    world.local("web3", "enabled = false", "");
+    world.good_run("web1");
+    world.good_run("web2");
+    let summary = |world: &World| {
+        let ran = world.planb(&["monitor", "--zabbix"]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        serde_json::from_str::<Value>(&ran.stdout).expect("JSON")
+    };
+    let good = summary(&world);
+    let count = |summary: &Value, what: &str| summary[what].as_u64();
+    assert_eq!(
+        ["filesets", "enabled", "disabled", "invalid", "failed", "overdue"].map(|what| count(&good, what)),
+        [3, 2, 1, 0, 0, 0].map(Some),
+        "{good:#}"
+    );
+    assert_eq!((&good["level"], &good["oldest_failure_age"]), (&"ok".into(), &Value::Null), "{good:#}");
+
+    fs::remove_dir_all(world.source()).expect("removed");
+    world.later(Duration::hours(1));
+    assert_eq!(world.run("web2").code, 1);
+    world.later(Duration::hours(2));
+    assert_eq!(world.run("web2").code, 1);
+    world.later(Duration::hours(1));
+    says(&world, &[], WARNING, "web2: it fails since 2026-03-02 04:");
+    let bad = summary(&world);
+    assert_eq!((count(&bad, "failed"), &bad["level"]), (Some(1), &"warning".into()), "{bad:#}");
+    let hours = |what: &str| (count(&bad, what).expect("an age") + 1800) / 3600;
+    assert_eq!(
+        ["latest_success_age", "oldest_success_age", "latest_failure_age", "oldest_failure_age"].map(hours),
+        [4, 4, 1, 3],
+        "{bad:#}"
+    );
+}
+
+/// Reads standard input as the reference parsers of OpenMetrics and of Prometheus' text format do.
+const PARSE: &str = r"
+import sys
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
+from prometheus_client.parser import text_string_to_metric_families as prometheus
+text = sys.stdin.read()
+def samples(parse):
+    return sorted((s.name, sorted(s.labels.items()), s.value) for family in parse(text) for s in family.samples)
+assert samples(openmetrics) == samples(prometheus)
+for name, labels, value in samples(openmetrics):
+    print(name, ','.join('%s=%s' % pair for pair in labels), '%d' % value)
+";
+
+/// The samples as the parsers read them; nothing where they are not installed.
+fn parsed(text: &str) -> Option<Vec<String>> {
+    let known = Command::new("python3").args(["-c", "import prometheus_client.openmetrics.parser"]).output();
+    if !known.is_ok_and(|known| known.status.success()) {
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "Debian: python3-prometheus-client");
+        return None;
+    }
+    let mut python = Command::new("python3")
+        .args(["-c", PARSE])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("python");
+    python.stdin.take().expect("a pipe").write_all(text.as_bytes()).expect("it reads");
+    let output = python.wait_with_output().expect("it ends");
+    assert!(output.status.success(), "{text}");
+    Some(String::from_utf8(output.stdout).expect("text").lines().map(str::to_owned).collect())
+}
+
+#[test]
+fn metrics_are_what_prometheus_reads_and_never_half_a_file() {
+    let world = World::with("slots = 4");
+    world.write("f", "f");
+    world.local("web1", "group = \"acme\"\nschedule = \"daily\"", "");
+    fs::write(world.at("root/etc/planb/conf.d/web 2 \"x\".toml"), "").expect("written");
+    let settings = fs::read_to_string(world.at("root/etc/planb/planb.toml")).expect("read");
+    fs::write(world.at("root/etc/planb/planb.toml"), settings + "[group.acme]\n").expect("written");
+    world.good_run("web1");
+    let printed = world.planb(&["metrics"]);
+    assert_eq!(printed.code, 0, "{}", printed.stderr);
+    if let Some(samples) = parsed(&printed.stdout) {
+        for sample in [
+            "planb_slots  4",
+            "planb_filesets state=idle 1",
+            "planb_filesets state=invalid 1",
+            "planb_fileset_info fileset=web1,group=acme,storage=disk,transport=rsync 1",
+            "planb_fileset_problem_level fileset=web1 0",
+            "planb_fileset_problem_level fileset=web 2 \"x\" 2",
+            "planb_fileset_last_result fileset=web1,result=success 1",
+            "planb_fileset_last_result fileset=web1,result=failure 0",
+            "planb_fileset_snapshots fileset=web1 1",
+            "planb_fileset_size_bytes fileset=web1 1",
+            "planb_fileset_newest_snapshot_timestamp_seconds fileset=web1 1772420460",
+        ] {
+            assert!(samples.iter().any(|found| found == sample), "{sample} is not in {samples:#?}");
+        }
+    }
+    let file = world.at("planb.prom");
+    fs::write(&file, "old").expect("written");
+    assert_eq!(world.planb(&["metrics", "--output", file.to_str().expect("utf-8")]).code, 0);
+    assert!(fs::read_to_string(&file).expect("read").ends_with("# EOF\n"));
+    let beside = fs::read_dir(world.at("")).expect("listed").filter(|entry| {
+        entry.as_ref().is_ok_and(|entry| entry.file_name().to_string_lossy().starts_with("planb.prom"))
+    });
+    assert_eq!(beside.count(), 1);
+    let full = world.planb(&["metrics", "--output", "/dev/full/planb.prom"]);
+    assert_eq!(full.code, 1, "{}", full.stderr);
+}
+
+#[test]
+fn top_prints_once_where_nobody_looks() {
+    let world = World::new();
+    world.write("f", "f");
+    world.local("web1", "schedule = \"daily\"", "");
+    world.drop_in("web2", "");
+    world.good_run("web1");
+    let ran = world.planb(&["top"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let titles: Vec<&str> = ran.stdout.lines().filter_map(|line| line.split("  ").next()).collect();
+    for title in ["2 filesets, 1 invalid", "TO LOOK AT", "web2", "NEXT", "web1"] {
+        assert!(titles.contains(&title), "{title}: {}", ran.stdout);
+    }
+    assert!(!ran.stdout.contains('\u{1b}'), "{}", ran.stdout);
+}
+
+/// A YAML file as JSON; nothing where python cannot read it.
+fn yaml(path: &str) -> Option<Value> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let script = "import json, sys, yaml; json.dump(yaml.safe_load(open(sys.argv[1])), sys.stdout)";
+    let output = Command::new("python3").args(["-c", script]).arg(path).output().expect("python");
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("No module named 'yaml'"), "{said}");
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "Debian: python3-yaml");
+        return None;
+    }
+    Some(serde_json::from_slice(&output.stdout).expect("JSON"))
+}
+
+/// Every string in a document.
+fn strings<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
+    match value {
+        Value::String(text) => found.push(text),
+        Value::Array(all) => all.iter().for_each(|value| strings(value, found)),
+        Value::Object(all) => all.values().for_each(|value| strings(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_template_for_zabbix_asks_for_what_there_is() {
+    let Some(template) = yaml("hooks/zabbix/template.yaml") else { return };
+    let world = World::new();
+    world.local("web1", "", "");
+    let json = |args: &[&str]| serde_json::from_str::<Value>(&world.planb(args).stdout).expect("JSON");
+    let (summary, discovered) = (json(&["monitor", "--zabbix"]), json(&["list", "--zabbix"]));
+    let mut texts = Vec::new();
+    strings(&template, &mut texts);
+
+    let paths: Vec<&str> = texts.iter().filter_map(|text| text.strip_prefix("$.")).collect();
+    for path in &paths {
+        assert!(summary.get(path).is_some(), "{path} is not in {summary:#}");
+    }
+    for field in summary.as_object().expect("an object").keys() {
+        assert!(paths.contains(&field.as_str()), "the template has no item for {field}");
+    }
+    let mut macros: Vec<&str> = texts
+        .iter()
+        .flat_map(|text| text.split("{#").skip(1))
+        .filter_map(|rest| rest.split('}').next())
+        .collect();
+    macros.sort_unstable();
+    macros.dedup();
+    let known: Vec<String> = discovered["data"][0]
+        .as_object()
+        .expect("an object")
+        .keys()
+        .map(|key| key[2..key.len() - 1].to_owned())
+        .collect();
+    assert!(macros.iter().all(|name| known.iter().any(|key| key == name)), "{macros:?} {known:?}");
+
+    let agent =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/hooks/zabbix/planb.conf")).expect("read");
+    for line in agent.lines().filter_map(|line| line.strip_prefix("UserParameter=")) {
+        let (key, command) = line.split_once(',').expect("a key and a command");
+        assert!(texts.contains(&key), "{key}");
+        let args: Vec<&str> = command.split("/usr/bin/planb ").nth(1).expect("planb").split(' ').collect();
+        assert_eq!(world.planb(&args).code, 0, "{command}");
+    }
+    let mut ids: Vec<&str> = texts
+        .iter()
+        .copied()
+        .filter(|text| text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit()))
+        .collect();
+    let all = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!((ids.len(), all > 20), (all, true));
+}
+
+#[test]
+fn the_dashboard_shows_what_is_measured() {
+    let world = World::new();
+    world.write("f", "f");
+    world.local("web1", "", "");
+    world.good_run("web1");
+    let text = world.planb(&["metrics"]).stdout;
+    let dashboard =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/hooks/prometheus/dashboard.json"))
+            .expect("read");
+    let dashboard: Value = serde_json::from_str(&dashboard).expect("JSON");
+    let mut texts = Vec::new();
+    strings(&dashboard, &mut texts);
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let names =
+        texts.iter().flat_map(|text| text.split(|c| !is_name(c))).filter(|word| word.starts_with("planb_"));
+    let mut seen = 0;
+    for name in names {
+        assert!(text.contains(&format!("# TYPE {name} gauge")), "{name} is not measured");
+        seen += 1;
+    }
+    assert!(seen > 10);
+}
