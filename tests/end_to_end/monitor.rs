@@ -228,6 +228,9 @@ fn failures_are_told_before_it_is_late_and_zabbix_has_their_ages() {
     );
 }
 
+/// Debian's, which has Debian's modules.
+const PYTHON: &str = "/usr/bin/python3";
+
 /// Reads standard input as the reference parsers of OpenMetrics and of Prometheus' text format do.
 const PARSE: &str = r"
 import sys
@@ -243,12 +246,12 @@ for name, labels, value in samples(openmetrics):
 
 /// The samples as the parsers read them; nothing where they are not installed.
 fn parsed(text: &str) -> Option<Vec<String>> {
-    let known = Command::new("python3").args(["-c", "import prometheus_client.openmetrics.parser"]).output();
+    let known = Command::new(PYTHON).args(["-c", "import prometheus_client.openmetrics.parser"]).output();
     if !known.is_ok_and(|known| known.status.success()) {
         assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "Debian: python3-prometheus-client");
         return None;
     }
-    let mut python = Command::new("python3")
+    let mut python = Command::new(PYTHON)
         .args(["-c", PARSE])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -320,7 +323,7 @@ fn top_prints_once_where_nobody_looks() {
 fn yaml(path: &str) -> Option<Value> {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     let script = "import json, sys, yaml; json.dump(yaml.safe_load(open(sys.argv[1])), sys.stdout)";
-    let output = Command::new("python3").args(["-c", script]).arg(path).output().expect("python");
+    let output = Command::new(PYTHON).args(["-c", script]).arg(path).output().expect("python");
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(said.contains("No module named 'yaml'"), "{said}");
