@@ -15,13 +15,11 @@ use super::{Configuration, Invalid, keys, reader, show};
 use crate::fileset::key::KeySource;
 use crate::fileset::name::{Group, Name};
 use crate::host::paths::Paths;
+use crate::host::threads;
 use nix::unistd::Uid;
 use std::collections::BTreeMap;
-use std::num::NonZero;
-use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 
 /// Reads everything. `user` is who runs us: under `--root` the files may be theirs.
 pub fn load(paths: &Paths, user: Uid) -> Configuration {
@@ -119,9 +117,6 @@ impl Read {
     }
 }
 
-/// How many drop-ins are worth a thread.
-const WORTH_A_THREAD: usize = 1_000;
-
 impl HostFile {
     fn load(paths: &Paths, user: Uid) -> Self {
         let trust = Trust { user: paths.is_rooted().then_some(user) };
@@ -146,25 +141,13 @@ impl HostFile {
 
     /// All drop-ins, in their order. Ten thousand of them are read at every boot and by every command.
     fn filesets(&self, drop_ins: &[DropIn]) -> Vec<Read> {
-        let threads = thread::available_parallelism().map_or(1, NonZero::get);
-        let share = drop_ins.len().div_ceil(threads).max(WORTH_A_THREAD);
         let read = |drop_ins: &[DropIn]| drop_ins.iter().map(|drop_in| self.fileset(drop_in)).collect();
-        if drop_ins.len() <= share {
-            return read(drop_ins);
-        }
-        thread::scope(|scope| {
-            let readers: Vec<_> =
-                drop_ins.chunks(share).map(|drop_ins| scope.spawn(move || read(drop_ins))).collect();
-            let read = |reader: thread::ScopedJoinHandle<'_, Vec<Read>>| {
-                reader.join().unwrap_or_else(|panic| resume_unwind(panic))
-            };
-            readers.into_iter().flat_map(read).collect()
-        })
+        threads::share(drop_ins, read).into_iter().flat_map(|read: Vec<Read>| read).collect()
     }
 
     fn fileset(&self, drop_in: &DropIn) -> Read {
         let mut read = Read::new(&drop_in.path, [drop_in.doubts.as_slice(), &self.judged.fatal].concat());
-        match source::read(&read.file, self.trust) {
+        match drop_in.read(self.trust) {
             Ok(document) => self.judge(&Arc::new(document), &mut read),
             Err(diagnostic) => read.diagnostics.push(diagnostic),
         }

@@ -17,4 +17,5 @@ pub mod signals;
 pub mod stat;
 pub mod status;
 pub mod systemd;
+pub mod threads;
 pub mod zoneinfo;

@@ -1,7 +1,7 @@
 //! After the attempt: what is written down, who is told, what is cleared away.
 
 use super::carry::Carrier;
-use super::{Host, settle};
+use super::{Host, settle, tell};
 use crate::config::Fileset;
 use crate::fileset::name::Name;
 use crate::fileset::reason::chain;
@@ -12,6 +12,7 @@ use crate::host::events;
 use crate::host::paths::Paths;
 use crate::host::signals::Stop;
 use crate::storage::Storage;
+use log::Level;
 use std::error::Error;
 use time::OffsetDateTime;
 use time::macros::format_description;
@@ -25,7 +26,7 @@ pub fn say(fileset: &Fileset, notices: &[Notice]) {
 
 /// Says one thing that the history has to say of a fileset.
 pub fn say_of(name: &Name, notice: &Notice) {
-    let level = if notice.is_trouble() { log::Level::Error } else { log::Level::Info };
+    let level = if notice.is_trouble() { Level::Error } else { Level::Info };
     let text = chain(notice as &dyn Error);
     if notice.is_trouble() {
         log::log!(level, MESSAGE_ID = events::HISTORY_TROUBLE; "{name}: {text}");
@@ -90,10 +91,13 @@ pub fn tell_hooks(paths: &Paths, last: &Last) {
     let size = last.last_success.as_ref().and_then(|success| success.totals).map(|totals| totals.bytes);
     let event = hooks::Event::new(last, size);
     let identity = hooks::Identity::fitting(paths.is_rooted());
-    let mut said = |hook: &str, line: &str| log::info!("{name}: {hook}: {line}");
+    let run = &last.run;
+    let mut said =
+        |hook: &str, line: &str| tell::line(run, Level::Info, &[], format_args!("{name}: {hook}: {line}"));
     for report in hooks::run(&paths.hooks(), &event, &identity, hooks::TIMEOUT, &undisturbed, &mut said) {
         if !report.is_clean() {
-            log::warn!(MESSAGE_ID = events::HOOK_FAILED; "{name}: {report}");
+            let result = [("PLANB_RESULT", run.result.unwrap_or(Outcome::Killed).as_str())];
+            tell::event(run, Level::Warn, events::HOOK_FAILED, &result, format_args!("{name}: {report}"));
         }
     }
 }
