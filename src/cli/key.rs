@@ -84,7 +84,7 @@ fn refused(charge: &Charge<'_>, error: &Error) -> Exit {
 fn warn_of_only_copies(names: &[&str]) {
     if !names.is_empty() {
         say(format_args!(
-            "planb: of these keys there is no copy elsewhere, and backups that are lost with this machine: {0}\n\
+            "planb: these have their keys on this machine alone, and backups without a key are lost: {0}\n\
              planb: print recovery sheets and take them away from here: planb key export {0}",
             names.join(" ")
         ));

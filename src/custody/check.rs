@@ -77,6 +77,9 @@ fn look(charge: &Charge<'_>) -> (Vec<Finding>, Option<Fingerprint>) {
         Ok(Tried::NoDataset(candidate)) => {
             (vec![Finding::Note("is there, and its dataset is not yet".into())], candidate)
         }
+        Ok(Tried::OutOfReach { first, why }) => {
+            (vec![Finding::Wrong(format!("nobody knows whether it fits: {why}"))], Some(first))
+        }
         Ok(Tried::NoneFits) => {
             (wrong(charge.none_fits()), charge.keys.candidates(charge.stop).ok().and_then(first))
         }

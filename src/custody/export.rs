@@ -3,9 +3,8 @@
 use super::{Charge, Error, Tried};
 use crate::host::secret::Secret;
 use crate::keys::exported::{self, Exported};
-use crate::keys::sheet::{Format, Sheet};
-use crate::keys::{Fingerprint, Key};
-use crate::storage::key::KeyError;
+use crate::keys::sheet::Sheet;
+use crate::keys::{Fingerprint, KeyFormat};
 use std::io;
 use time::OffsetDateTime;
 
@@ -19,44 +18,32 @@ pub struct Export {
 }
 
 pub fn export(charge: &Charge<'_>, host: &str, at: OffsetDateTime) -> Result<Export, Error> {
-    let (key, untried) = match charge.try_all() {
-        Ok(Tried::Fits(candidate)) => (candidate.key, None),
-        Ok(Tried::NoDataset(Some(candidate))) => {
-            (candidate.key, Some("its dataset is not there yet".to_owned()))
-        }
-        Ok(Tried::NoDataset(None)) => {
+    let (key, untried) = match charge.try_all()? {
+        Tried::Fits(candidate) => (candidate.key, None),
+        Tried::NoDataset(Some(candidate)) => (candidate.key, Some("its dataset is not there yet".to_owned())),
+        Tried::NoDataset(None) => {
             let name = &charge.fileset.name;
             return Err(Error::Refused(format!(
                 "its key is made together with its dataset: planb run {name}"
             )));
         }
-        Ok(Tried::NoneFits) => return Err(charge.none_fits()),
-        Ok(Tried::NoKey) => return Err(charge.no_key()),
-        Err(Error::Storage(error @ KeyError::NoParent { .. })) => {
-            (only_key(charge)?, Some(error.to_string()))
+        // Without the pool nobody can tell which of two keys the dataset has.
+        Tried::OutOfReach { why, .. } if charge.keys.present()?.len() > 1 => {
+            return Err(Error::Refused(format!(
+                "a rotation is not over, and which key it has is unknown: {why}"
+            )));
         }
-        Err(error) => return Err(error),
+        Tried::OutOfReach { first, why } => (first.key, Some(why)),
+        Tried::NoneFits => return Err(charge.none_fits()),
+        Tried::NoKey => return Err(charge.no_key()),
     };
-    let format = if untried.is_some() {
-        Format::Raw
-    } else {
-        charge.storage.key_format(&charge.fileset.dataset, charge.stop)?.unwrap_or(Format::Raw)
+    let format = match untried {
+        None => charge.storage.key_format(&charge.fileset.dataset)?.unwrap_or(KeyFormat::Raw),
+        Some(_) => KeyFormat::Raw,
     };
     let (fileset, dataset) = (&charge.fileset.name, charge.filesystem());
     let text = Sheet { fileset, dataset: &dataset, format, host, at }.text(&key);
     Ok(Export { text, fingerprint: key.fingerprint(), untried })
-}
-
-/// Without its pool nobody can tell which of two keys a dataset has.
-fn only_key(charge: &Charge<'_>) -> Result<Key, Error> {
-    let mut candidates = charge.keys.candidates(charge.stop)?;
-    match (candidates.pop(), candidates.is_empty()) {
-        (Some(only), true) => Ok(only.key),
-        (Some(_), false) => Err(Error::Refused(
-            "a rotation of its key is not over, and without the pool it is not known which key it has".into(),
-        )),
-        (None, _) => Err(charge.no_key()),
-    }
 }
 
 /// Remembers that a key was exported: call it when that is true.

@@ -4,7 +4,7 @@ use super::export::remember;
 use super::{Charge, Error};
 use crate::keys::{self, Fingerprint, Key, Slot, sheet};
 use crate::run::claim;
-use crate::storage::key::{Fit, KeyError};
+use crate::storage::key::Fit;
 use time::OffsetDateTime;
 
 /// What became of an import.
@@ -37,15 +37,14 @@ pub fn import(
     let claim = claim::take(charge.paths, name)?;
     claim.tell(name);
 
-    let untried = match charge.storage.key_fits(dataset, &key, charge.stop) {
-        Ok(Fit::Fits) => None,
-        Ok(Fit::Wrong) => {
+    let untried = match charge.storage.key_fits(dataset, &key)? {
+        Fit::Fits => None,
+        Fit::Wrong => {
             let filesystem = charge.filesystem();
             return Err(Error::Refused(format!("this key ({fingerprint}) is not that of {filesystem}")));
         }
-        Ok(Fit::NoDataset) => Some("its dataset is not there yet".to_owned()),
-        Err(error @ KeyError::NoParent { .. }) => Some(error.to_string()),
-        Err(error) => return Err(error.into()),
+        Fit::NoDataset => Some("its dataset is not there yet".to_owned()),
+        Fit::OutOfReach(why) => Some(why),
     };
     let known = match charge.keys.candidates(charge.stop) {
         Ok(there) if there.is_empty() => {

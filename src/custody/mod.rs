@@ -13,8 +13,8 @@ use crate::host::paths::Paths;
 use crate::host::signals::Stop;
 use crate::keys::{self, Candidate, Keys};
 use crate::run::claim::Refused;
-use crate::storage::key::{Fit, KeyError};
-use crate::storage::{Settings, Storage};
+use crate::storage::key::Fit;
+use crate::storage::{self, Settings, Storage};
 
 /// The key of one encrypted fileset, with all it takes to look after it.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ pub enum Tried {
     NoneFits,
     /// There is no dataset yet, and perhaps a key already.
     NoDataset(Option<Candidate>),
+    /// Nobody can tell now, and why.
+    OutOfReach { first: Candidate, why: String },
     /// There is a dataset and no key.
     NoKey,
 }
@@ -47,7 +49,7 @@ pub enum Error {
     #[error(transparent)]
     Keys(#[from] keys::Error),
     #[error("failed to try the key on its dataset")]
-    Storage(#[from] KeyError),
+    Storage(#[from] storage::Error),
     #[error("{0}")]
     Refused(String),
 }
@@ -57,21 +59,23 @@ impl<'a> Charge<'a> {
     pub fn of(paths: &'a Paths, fileset: &'a Fileset, stop: &'a Stop) -> Option<Self> {
         let source = fileset.encryption.as_ref()?;
         let keys = Keys::new(paths, &fileset.name, source);
-        Some(Self { fileset, paths, stop, keys, storage: Storage::new(&fileset.storage.settings, paths) })
+        let storage = Storage::new(&fileset.storage.settings, paths);
+        Some(Self { fileset, paths, stop, keys, storage })
     }
 
     /// Tries all keys there are.
     pub fn try_all(&self) -> Result<Tried, Error> {
-        let mut candidates = self.keys.candidates(self.stop)?.into_iter().peekable();
-        if self.storage.key_format(&self.fileset.dataset, self.stop)?.is_none() {
-            return Ok(Tried::NoDataset(candidates.next()));
-        }
-        if candidates.peek().is_none() {
-            return Ok(Tried::NoKey);
+        let candidates = self.keys.candidates(self.stop)?;
+        if candidates.is_empty() {
+            let is_there = self.storage.key_format(&self.fileset.dataset)?.is_some();
+            return Ok(if is_there { Tried::NoKey } else { Tried::NoDataset(None) });
         }
         for candidate in candidates {
-            if self.storage.key_fits(&self.fileset.dataset, &candidate.key, self.stop)? == Fit::Fits {
-                return Ok(Tried::Fits(candidate));
+            match self.storage.key_fits(&self.fileset.dataset, &candidate.key)? {
+                Fit::Fits => return Ok(Tried::Fits(candidate)),
+                Fit::Wrong => {}
+                Fit::NoDataset => return Ok(Tried::NoDataset(Some(candidate))),
+                Fit::OutOfReach(why) => return Ok(Tried::OutOfReach { first: candidate, why }),
             }
         }
         Ok(Tried::NoneFits)

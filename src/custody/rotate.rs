@@ -5,6 +5,7 @@
 //! of them the dataset has. The previous one goes when the one after it has opened the dataset.
 
 use super::{Charge, Error, Tried};
+use crate::fileset::reason::chain;
 use crate::keys::{Fingerprint, Slot};
 use crate::run::claim;
 use crate::storage::key::Fit;
@@ -19,13 +20,23 @@ pub enum Rotated {
 }
 
 pub fn rotate(charge: &Charge<'_>) -> Result<Rotated, Error> {
-    let dataset = &charge.fileset.dataset;
     let claim = claim::take(charge.paths, &charge.fileset.name)?;
     claim.tell(&charge.fileset.name);
+    let rotated = change(charge);
+    // Also what a rotation that was killed has left loaded.
+    if let Err(error) = charge.storage.forget_key(&charge.fileset.dataset) {
+        log::warn!("{}: its key stays loaded: {}", charge.fileset.name, chain(&error));
+    }
+    rotated
+}
+
+fn change(charge: &Charge<'_>) -> Result<Rotated, Error> {
+    let dataset = &charge.fileset.dataset;
     let old = match charge.try_all()? {
         Tried::Fits(candidate) => candidate,
         Tried::NoneFits => return Err(charge.none_fits()),
         Tried::NoKey => return Err(charge.no_key()),
+        Tried::OutOfReach { why, .. } => return Err(Error::Refused(why)),
         Tried::NoDataset(_) => {
             return Err(Error::Refused(format!(
                 "{} is not there yet: nothing to rotate",
@@ -38,8 +49,8 @@ pub fn rotate(charge: &Charge<'_>) -> Result<Rotated, Error> {
         return Ok(Rotated::Finished(old.key.fingerprint()));
     }
     let new = charge.keys.pending(charge.stop)?;
-    charge.storage.change_key(dataset, &old.key, &new, charge.stop)?;
-    if charge.storage.key_fits(dataset, &new, charge.stop)? != Fit::Fits {
+    charge.storage.change_key(dataset, &old.key, &new)?;
+    if charge.storage.key_fits(dataset, &new)? != Fit::Fits {
         return Err(Error::Refused(format!(
             "zfs says that it changed the key of {}, and the new one does not open it; both are kept: {} and {}",
             charge.filesystem(),

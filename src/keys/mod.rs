@@ -19,7 +19,7 @@ pub use command::ask_here;
 pub use error::Error;
 pub use files::Slot;
 pub use key::LONGEST;
-pub use key::{Fingerprint, Key};
+pub use key::{Fingerprint, Key, KeyFormat};
 
 use crate::fileset::key::{KeySource, Question};
 use crate::fileset::name::Name;

@@ -73,14 +73,14 @@ impl Entry {
         let zone = configuration.fileset(&self.fileset).map(|fileset| &fileset.timezone);
         let state = match self.present {
             None => dash(),
-            Some(false) => "none yet, or missing".into(),
+            Some(false) => "not there".into(),
             Some(true) if self.rotating => "rotation not over".into(),
             Some(true) => "there".into(),
         };
         let exported = match (self.exported.zip(zone), self.kept_here) {
             (Some((at, zone)), _) => minute(zone.show(at)),
-            (None, true) => "never".into(),
-            (None, false) => dash(),
+            (None, true) if self.present != Some(false) => "never".into(),
+            (None, _) => dash(),
         };
         [self.fileset.clone(), self.place.clone(), state, exported]
     }
