@@ -13,7 +13,8 @@ pub use write::write;
 use crate::config::{Configuration, Fileset};
 use crate::fileset::quantity::Span;
 use crate::fileset::schedule::ShiftedHours;
-use crate::host::paths::LOCAL_SOURCE;
+use crate::host::paths::{LOCAL_SOURCE, Paths};
+use crate::host::threads;
 use crate::storage;
 use crate::transport::Transport;
 use crate::transport::rsync::settings::Source;
@@ -54,8 +55,15 @@ pub fn files(configuration: &Configuration) -> Vec<(String, Content)> {
         let path = "planb-transfer@.service.d/40-planb-storages.conf".to_owned();
         files.push((path, Content::Text(hidden(&storages))));
     }
+    files.extend(threads::share(&configuration.filesets, of).into_iter().flatten());
+    files
+}
+
+/// The files of these filesets.
+fn of(filesets: &[Fileset]) -> Vec<(String, Content)> {
+    let mut files = Vec::with_capacity(filesets.len() * 3);
     let mut zones = HashMap::new();
-    for fileset in configuration.filesets.iter().filter(|fileset| fileset.enabled) {
+    for fileset in filesets.iter().filter(|fileset| fileset.enabled) {
         let name = &fileset.name;
         let zone = &fileset.timezone;
         let shifted = *zones.entry(zone.name()).or_insert_with(|| ShiftedHours::of(zone));
@@ -125,6 +133,11 @@ RestrictAddressFamilies=AF_UNIX
             None
         }
     };
+    for host in fileset.transport.known_hosts() {
+        // The run makes it, of this host and the one before it, and lets the transfer write to it until there is a key in it.
+        let known = Paths::new(None).known_hosts().join(host);
+        line(&mut own, "BindPaths", &quoted(&format!("-{}", known.display())));
+    }
     if let Some(file) = file {
         // A file that is missing must not keep the transfer from starting: ssh and rsync say in their own words what is.
         line(&mut own, "BindReadOnlyPaths", &quoted(&format!("-{}", file.to_string_lossy())));

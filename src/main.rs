@@ -2,8 +2,10 @@
 //!
 //! The rooms, outermost first; imports go down this list only.
 
+mod change;
 mod cli;
 mod config;
+mod custody;
 mod fileset;
 mod generator;
 mod history;

@@ -5,6 +5,10 @@
 #![expect(clippy::disallowed_methods, reason = "tests run programs and read their own environment")]
 #![expect(clippy::print_stderr, reason = "a test that cannot run says so")]
 
+#[path = "systemd/btrfs.rs"]
+mod btrfs;
+#[path = "systemd/changes.rs"]
+mod changes;
 #[path = "systemd/hard.rs"]
 mod hard;
 #[path = "systemd/hostile.rs"]

@@ -19,7 +19,6 @@ use crate::host::signals::Stop;
 use crate::host::{lock, systemd};
 use crate::report::table::plain;
 use crate::run::asked::{self, Asked};
-use crate::run::carry::Carrier;
 use crate::run::live::Live;
 use anyhow::{Context, Result};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -185,7 +184,7 @@ impl Run<'_> {
         asked::withdraw(&world.paths, name);
         if let Some(record) = record {
             // The journal's last line says it already.
-            return if world.verbose { exit(record) } else { told(Carrier::Here, record) };
+            return if world.verbose { exit(record) } else { told(record) };
         }
         let value = |name: &str| shown.get(name).map_or("", String::as_str);
         let (result, status) = (value("Result"), value("ExecMainStatus"));
@@ -229,10 +228,6 @@ fn print(line: &str) {
 
 /// Waits until the journal has handed over what is in it.
 fn last_lines() {
-    let Ok(stop) = Stop::new() else { return };
-    let deadline = Some(Instant::now() + START);
-    if let Ok(journal) = Program::find("journalctl") {
-        let _ = journal.arg("--sync").run(Limits { stop: &stop, deadline }, |_, _| {});
-    }
+    systemd::sync_journal();
     let _ = poll(&mut [], PollTimeout::from(LAST_LINES));
 }

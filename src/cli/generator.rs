@@ -56,7 +56,10 @@ impl Generator {
         if errors.len() > TOLD {
             log.say(&format!("{} more errors: `planb check` shows all of them", errors.len() - TOLD));
         }
-        generator::write(&self.normal, &generator::files(&configuration))?;
+        let files = generator::files(&configuration);
+        generator::write(&self.normal, &files)?;
+        // A boot waits for us, and the process is over: nobody needs to take ten thousand filesets apart again.
+        std::mem::forget((configuration, files));
         Ok(Exit::Done)
     }
 }

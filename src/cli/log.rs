@@ -1,9 +1,11 @@
 //! Where what happens is said: the journal under systemd, stderr for a person, syslog where configured.
 
 use indicatif::MultiProgress;
+use log::kv::{Error, Key, Source, ToValue, VisitSource};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use std::io::{IsTerminal, Write};
 use std::sync::OnceLock;
+use systemd_journal_logger::JournalLog;
 
 /// Who takes the messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,16 +15,13 @@ pub enum Target {
     Syslog,
 }
 
-/// Sends all messages of this process to `target`, or to stderr where that one cannot be had. The journal gets `fields`
-/// with each.
+/// Sends all messages of this process to `target`, or to stderr where that one cannot be had. In the journal each has
+/// these fields, unless it says itself what is in them.
 pub fn to(target: Target, level: LevelFilter, fields: &[(&str, &str)]) {
     let connected = match target {
-        Target::Journal => {
-            systemd_journal_logger::JournalLog::new().map_err(|e| e.to_string()).and_then(|journal| {
-                let journal = journal.with_extra_fields(fields.iter().copied());
-                journal.with_syslog_identifier("planb".into()).install().map_err(|e| e.to_string())
-            })
-        }
+        Target::Journal => Journal::new(fields)
+            .map_err(|e| e.to_string())
+            .and_then(|journal| log::set_boxed_logger(Box::new(journal)).map_err(|e| e.to_string())),
         Target::Syslog => {
             syslog::init(syslog::Facility::LOG_DAEMON, level, Some("planb")).map_err(|e| e.to_string())
         }
@@ -40,6 +39,49 @@ pub fn to(target: Target, level: LevelFilter, fields: &[(&str, &str)]) {
 pub fn bars() -> &'static MultiProgress {
     static BARS: OnceLock<MultiProgress> = OnceLock::new();
     BARS.get_or_init(MultiProgress::new)
+}
+
+/// Of its own and not `with_extra_fields`, which would give a message the same field twice: that is a list to whoever reads it.
+struct Journal {
+    journal: JournalLog,
+    fields: Vec<(String, String)>,
+}
+
+impl Journal {
+    fn new(fields: &[(&str, &str)]) -> std::io::Result<Self> {
+        let journal = JournalLog::empty()?.with_syslog_identifier("planb".into());
+        let fields = fields.iter().map(|&(name, value)| (name.into(), value.into())).collect();
+        Ok(Self { journal, fields })
+    }
+}
+
+impl Log for Journal {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= log::max_level()
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        let fields = Fields { own: record.key_values(), all: &self.fields };
+        self.journal.log(&record.to_builder().key_values(&fields).build());
+    }
+
+    fn flush(&self) {}
+}
+
+/// A message's own fields, and of those of all messages the ones that it lacks.
+struct Fields<'a> {
+    own: &'a dyn Source,
+    all: &'a [(String, String)],
+}
+
+impl Source for Fields<'_> {
+    fn visit<'kvs>(&'kvs self, visitor: &mut dyn VisitSource<'kvs>) -> Result<(), Error> {
+        self.own.visit(visitor)?;
+        let lacking = self.all.iter().filter(|(name, _)| self.own.get(Key::from_str(name)).is_none());
+        lacking
+            .into_iter()
+            .try_for_each(|(name, value)| visitor.visit_pair(Key::from_str(name), value.to_value()))
+    }
 }
 
 struct Stderr;

@@ -2,11 +2,13 @@
 //!
 //! Data goes to stdout, everything else to stderr or the log. Only this room and main.rs know the environment.
 
+mod change;
 mod check;
 mod exit;
 mod follow;
 mod generator;
 mod history;
+mod key;
 mod list;
 mod log;
 mod meter;
@@ -15,6 +17,7 @@ mod reload;
 mod retention;
 mod run;
 mod snapshots;
+mod stale;
 mod stop;
 mod unit;
 mod world;
@@ -59,6 +62,11 @@ enum Command {
     Retention(retention::Retention),
     History(history::History),
     Stop(stop::Stop),
+    Key(key::Key),
+    Rename(change::Rename),
+    Clone(change::Clone),
+    Remove(change::Remove),
+    Stale(stale::Stale),
     Reload(reload::Reload),
     #[command(hide = true)]
     Transfer(unit::Transfer),
@@ -71,7 +79,8 @@ enum Command {
     #[command(hide = true)]
     Trash(unit::Trash),
     #[command(hide = true)]
-    AskKey(unit::AskKey),
+    /// Ask a command for a key: the question comes in, the key goes out
+    AskKey,
     #[command(hide = true)]
     Generator(generator::Generator),
     /// Print the completions for a shell
@@ -121,13 +130,18 @@ fn start(planb: Planb) -> anyhow::Result<Exit> {
         Command::Retention(retention) => retention.run(),
         Command::History(history) => history.run(&world),
         Command::Stop(stop) => stop.run(&world),
+        Command::Key(key) => key.run(&world),
+        Command::Rename(rename) => rename.run(&world),
+        Command::Clone(clone) => clone.run(&world),
+        Command::Remove(remove) => remove.run(&world),
+        Command::Stale(stale) => stale.run(&world),
         Command::Reload(reload) => reload.run(&world),
         Command::Transfer(transfer) => transfer.run(&world),
         Command::Settle(settle) => settle.run(&world),
         Command::Hooks(hooks) => hooks.run(&world),
         Command::Retry(retry) => retry.run(&world),
         Command::Trash(trash) => trash.run(&world),
-        Command::AskKey(ask) => ask.run(&world),
+        Command::AskKey => unit::ask_key(&world),
         Command::Generator(generator) => generator.run(&world.paths),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -129,7 +129,7 @@ impl Run {
         let answer = run::run(host, fileset, &request, |event| meter.show(&event));
         meter.finish();
         match answer {
-            Ok(Answer::Ran(record)) => Ok(told(host.carrier, &record)),
+            Ok(Answer::Ran(record)) => Ok(told(&record)),
             Ok(Answer::NoSlot) => {
                 say(format_args!("planb: {}: no free slot", fileset.name));
                 Ok(Exit::Busy)
@@ -201,8 +201,8 @@ fn longest_waiting_first<'c>(world: &World, mut filesets: Vec<&'c Fileset>) -> V
 }
 
 /// Says in one line what became of a run.
-pub fn told(carrier: Carrier, record: &Record) -> Exit {
-    tell::end(carrier, record);
+pub fn told(record: &Record) -> Exit {
+    tell::end(record);
     exit(record)
 }
 

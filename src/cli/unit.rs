@@ -8,7 +8,7 @@ mod settle;
 mod transfer;
 mod trash;
 
-pub use ask_key::AskKey;
+pub use ask_key::ask_key;
 pub use hooks::Hooks;
 pub use retry::Retry;
 pub use run::run;

@@ -2,6 +2,7 @@
 
 use super::exit::Exit;
 use super::{log as target, say};
+use crate::change;
 use crate::config::{self, Configuration, Fileset, Log};
 use crate::fileset::record::Trigger;
 use crate::hooks;
@@ -48,6 +49,10 @@ impl World {
     pub fn configuration(&self) -> Configuration {
         let configuration = config::load(&self.paths, self.user);
         self.log(configuration.settings.log, &[]);
+        if let Ok(Some(change)) = change::interrupted(&self.paths) {
+            let command = change.command;
+            say(format_args!("planb: `{command}` was interrupted: call it again, and it comes to its end"));
+        }
         configuration
     }
 

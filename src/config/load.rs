@@ -15,13 +15,11 @@ use super::{Configuration, Invalid, keys, reader, show};
 use crate::fileset::key::KeySource;
 use crate::fileset::name::{Group, Name};
 use crate::host::paths::Paths;
+use crate::host::threads;
 use nix::unistd::Uid;
 use std::collections::BTreeMap;
-use std::num::NonZero;
-use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 
 /// Reads everything. `user` is who runs us: under `--root` the files may be theirs.
 pub fn load(paths: &Paths, user: Uid) -> Configuration {
@@ -74,6 +72,21 @@ pub fn effective(paths: &Paths, user: Uid, fileset: &Fileset) -> Option<String> 
     Some(show::effective(fileset, &merged))
 }
 
+/// The text of a drop-in, if it is to be trusted.
+pub fn text(paths: &Paths, user: Uid, file: &Path) -> Result<String, Diagnostic> {
+    source::read(file, Trust { user: paths.is_rooted().then_some(user) }).map(|document| document.text)
+}
+
+/// What a drop-in of that text would be if it lay at `file`, whose name is the fileset's.
+pub fn judged(paths: &Paths, user: Uid, file: &Path, text: String) -> Result<Fileset, Vec<Diagnostic>> {
+    let host = HostFile::load(paths, user);
+    let mut read = Read::new(file, host.judged.fatal.clone());
+    host.judge(&Arc::new(Document { path: file.to_owned(), text }), &mut read);
+    read.diagnostics.sort();
+    read.diagnostics.dedup();
+    read.fileset.filter(|_| read.diagnostics.is_empty()).ok_or(read.diagnostics)
+}
+
 /// planb.toml and what comes with it: all that filesets have in common.
 struct HostFile {
     path: PathBuf,
@@ -93,8 +106,16 @@ struct Read {
     diagnostics: Vec<Diagnostic>,
 }
 
-/// How many drop-ins are worth a thread.
-const WORTH_A_THREAD: usize = 1_000;
+impl Read {
+    fn new(file: &Path, mut diagnostics: Vec<Diagnostic>) -> Self {
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        let name = stem.parse::<Name>().map_err(|invalid| {
+            let message = format!("a drop-in is named as its fileset: {}", invalid.message);
+            diagnostics.push(Diagnostic::file(file, message));
+        });
+        Self { file: file.to_owned(), name: name.ok(), fileset: None, place: None, diagnostics }
+    }
+}
 
 impl HostFile {
     fn load(paths: &Paths, user: Uid) -> Self {
@@ -120,44 +141,24 @@ impl HostFile {
 
     /// All drop-ins, in their order. Ten thousand of them are read at every boot and by every command.
     fn filesets(&self, drop_ins: &[DropIn]) -> Vec<Read> {
-        let threads = thread::available_parallelism().map_or(1, NonZero::get);
-        let share = drop_ins.len().div_ceil(threads).max(WORTH_A_THREAD);
         let read = |drop_ins: &[DropIn]| drop_ins.iter().map(|drop_in| self.fileset(drop_in)).collect();
-        if drop_ins.len() <= share {
-            return read(drop_ins);
-        }
-        thread::scope(|scope| {
-            let readers: Vec<_> =
-                drop_ins.chunks(share).map(|drop_ins| scope.spawn(move || read(drop_ins))).collect();
-            let read = |reader: thread::ScopedJoinHandle<'_, Vec<Read>>| {
-                reader.join().unwrap_or_else(|panic| resume_unwind(panic))
-            };
-            readers.into_iter().flat_map(read).collect()
-        })
+        threads::share(drop_ins, read).into_iter().flat_map(|read: Vec<Read>| read).collect()
     }
 
     fn fileset(&self, drop_in: &DropIn) -> Read {
-        let mut diagnostics = [drop_in.doubts.as_slice(), &self.judged.fatal].concat();
-        let file = drop_in.path.clone();
-        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-        let name = stem.parse::<Name>().map_err(|invalid| {
-            let message = format!("a drop-in is named as its fileset: {}", invalid.message);
-            diagnostics.push(Diagnostic::file(&file, message));
-        });
-        let mut read = Read { name: name.ok(), fileset: None, place: None, diagnostics, file };
-        let document = match source::read(&read.file, self.trust) {
-            Ok(document) => Arc::new(document),
-            Err(diagnostic) => {
-                read.diagnostics.push(diagnostic);
-                return read;
-            }
-        };
-        let own = match reader::drop_in(&document) {
+        let mut read = Read::new(&drop_in.path, [drop_in.doubts.as_slice(), &self.judged.fatal].concat());
+        match drop_in.read(self.trust) {
+            Ok(document) => self.judge(&Arc::new(document), &mut read),
+            Err(diagnostic) => read.diagnostics.push(diagnostic),
+        }
+        read
+    }
+
+    /// Judges the text of a drop-in.
+    fn judge(&self, document: &Arc<Document>, read: &mut Read) {
+        let own = match reader::drop_in(document) {
             Ok(own) => own,
-            Err(errors) => {
-                read.diagnostics.extend(errors);
-                return read;
-            }
+            Err(errors) => return read.diagnostics.extend(errors),
         };
         read.diagnostics.extend(own.faults.clone());
         let (shared, faults) = self.shared(&own);
@@ -172,7 +173,6 @@ impl HostFile {
         if read.name.is_none() {
             (read.fileset, read.place) = (None, None);
         }
-        read
     }
 
     /// The layers that a drop-in inherits from, the most specific first, and what is wrong with them.

@@ -3,7 +3,6 @@
 use super::diagnostic::Diagnostic;
 use super::encryption;
 use super::keys;
-use super::value::Data;
 use super::written::{Host, Layer, Named};
 use super::zones::Zones;
 use crate::fileset::name::{Group, StorageName};
@@ -165,8 +164,7 @@ fn read<T>(layer: &Layer, key: &keys::Key<T>, zones: &Zones, faults: &mut Vec<Di
     key.read(layer, &written.value, zones).map_err(|found| faults.extend(found)).ok()
 }
 
-/// One `[storage.NAME]`. What is wrong with it goes to `mistakes`; a type that this version does not know is none as
-/// long as nobody uses it.
+/// One `[storage.NAME]`. What is wrong with it goes to `mistakes`, too.
 fn storage(
     name: &str,
     Named { name: at, layer }: &Named,
@@ -197,16 +195,9 @@ fn storage(
     }
     encryption::check(layer, kind, zones, &mut faults);
     mistakes.extend(faults.clone());
-    if let Some(StorageType::Btrfs) = kind
-        && let Some(written) = layer.get(&keys::TYPE)
-        && let Data::Text { text, .. } = &written.value.data
-    {
-        let message =
-            format!("storage type {text:?} is not supported by this version: use \"zfs\" or \"directory\"");
-        faults.push(layer.document.cite(written.value.span.clone(), message));
-    }
     let settings = match (kind, path, parent) {
         (Some(StorageType::Directory), Some(path), _) => Some(storage::Settings::Directory { path }),
+        (Some(StorageType::Btrfs), Some(path), _) => Some(storage::Settings::Btrfs { path }),
         (Some(StorageType::Zfs), path, Some(parent)) => {
             Some(storage::Settings::Zfs { path: path.unwrap_or_else(|| parent.usual_path()), parent })
         }

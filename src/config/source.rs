@@ -12,7 +12,7 @@ use nix::fcntl::OFlag;
 use nix::unistd::Uid;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, DirEntry, File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
@@ -32,6 +32,8 @@ pub struct Trust {
 #[derive(Debug)]
 pub struct DropIn {
     pub path: PathBuf,
+    /// A regular file, as its directory says.
+    plain: bool,
     /// Why it cannot be used whatever it says: its directory is not to be trusted, or one of higher precedence, which
     /// may replace or mask it, could not be looked at.
     pub doubts: Vec<Diagnostic>,
@@ -44,12 +46,14 @@ pub fn drop_ins(directories: &[PathBuf], trust: Trust) -> (Vec<DropIn>, Vec<Diag
     for directory in directories {
         let (names, doubt) = list(directory, trust);
         doubts.extend(doubt);
-        for name in names {
+        for (name, kind) in names {
             let path = directory.join(&name);
             match classify(&name) {
                 FileName::DropIn => {
+                    let plain = kind.is_some_and(|kind| kind.is_file());
                     found.entry(name).or_insert_with(|| {
-                        (!is_mask(&path)).then(|| DropIn { path, doubts: doubts.clone() })
+                        let masked = !plain && is_mask(&path);
+                        (!masked).then(|| DropIn { path, plain, doubts: doubts.clone() })
                     });
                 }
                 FileName::Stray => warnings.push(Diagnostic::warning(
@@ -72,8 +76,19 @@ enum FileName {
 }
 
 fn classify(name: &OsString) -> FileName {
-    const LEFTOVERS: [&[u8]; 9] =
-        [b"~", b"#", b".bak", b".disabled", b".orig", b".swp", b".rpmsave", b".rpmnew", b".rpmorig"];
+    // ".removed" is ours: a file that `planb remove` has put aside.
+    const LEFTOVERS: [&[u8]; 10] = [
+        b"~",
+        b"#",
+        b".bak",
+        b".disabled",
+        b".orig",
+        b".removed",
+        b".swp",
+        b".rpmsave",
+        b".rpmnew",
+        b".rpmorig",
+    ];
     const MARKS: [&str; 3] = [".dpkg-", ".ucf-", "README"];
     let bytes = name.as_bytes();
     if bytes.starts_with(b".") || bytes.starts_with(b"#") {
@@ -89,11 +104,16 @@ fn classify(name: &OsString) -> FileName {
     }
 }
 
+/// A name in a directory, and what has it if the directory says that.
+type Entry = (OsString, Option<FileType>);
+
 /// The names in a directory, none where it does not exist, and what is wrong with it if anything is.
-fn list(directory: &Path, trust: Trust) -> (Vec<OsString>, Option<Diagnostic>) {
+fn list(directory: &Path, trust: Trust) -> (Vec<Entry>, Option<Diagnostic>) {
     let is_missing = || fs::symlink_metadata(directory).is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
-    let names = fs::read_dir(directory)
-        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.file_name())).collect());
+    let names = fs::read_dir(directory).and_then(|entries| {
+        let entry = |entry: DirEntry| (entry.file_name(), entry.file_type().ok());
+        entries.map(|found| found.map(entry)).collect()
+    });
     match names {
         Ok(names) => (names, trusted_directory(directory, trust).err()),
         Err(_) if is_missing() => (Vec::new(), None),
@@ -123,13 +143,27 @@ pub fn read_optional(path: &Path, trust: Trust) -> Result<Option<Document>, Diag
     }
 }
 
+impl DropIn {
+    /// Reads it, or says why it is not to be read.
+    pub fn read(&self, trust: Trust) -> Result<Document, Diagnostic> {
+        read_known(&self.path, self.plain, trust)
+    }
+}
+
 /// Reads a file, or says why it is not to be read.
 pub fn read(path: &Path, trust: Trust) -> Result<Document, Diagnostic> {
+    read_known(path, false, trust)
+}
+
+/// `plain`: it is known to be a regular file.
+fn read_known(path: &Path, plain: bool, trust: Trust) -> Result<Document, Diagnostic> {
     let refuse = |message: String| Diagnostic::file(path, message);
     let unreadable = |e: io::Error| refuse(explain(path, &e));
     // Opening some devices does something: look first. What was opened is looked at again, since only that is read;
     // a pipe that took the file's place in between cannot make us wait.
-    regular(&fs::metadata(path).map_err(unreadable)?).map_err(refuse)?;
+    if !plain {
+        regular(&fs::metadata(path).map_err(unreadable)?).map_err(refuse)?;
+    }
     let file = OpenOptions::new()
         .read(true)
         .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits())
@@ -177,17 +211,24 @@ fn trusted(path: &Path, metadata: &Metadata, trust: Trust) -> Result<(), Diagnos
     Ok(())
 }
 
-fn bounded(file: File, size: u64) -> io::Result<Result<Vec<u8>, String>> {
+fn bounded(mut file: File, size: u64) -> io::Result<Result<Vec<u8>, String>> {
     let too_big =
         |size| format!("is too big for a configuration file: {}, at most 1 MiB", Size::from_bytes(size));
     if size > LARGEST {
         return Ok(Err(too_big(size)));
     }
-    // With room to spare the second read already finds the end, of ten thousand files at every boot.
-    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 64);
-    // A file may grow while it is read.
-    let read = file.take(LARGEST + 1).read_to_end(&mut bytes)?;
-    Ok(if read as u64 > LARGEST { Err(too_big(read as u64)) } else { Ok(bytes) })
+    // One byte more than there should be: a regular file that fills it not is at its end, and need not be asked again. There
+    // are ten thousand of them at every boot.
+    let mut bytes = vec![0; usize::try_from(size).unwrap_or_default() + 1];
+    let read = file.read(&mut bytes)?;
+    if read < bytes.len() && read as u64 == size {
+        bytes.truncate(read);
+        return Ok(Ok(bytes));
+    }
+    // It grows or shrinks while it is read.
+    bytes.truncate(read);
+    file.take(LARGEST + 1 - read as u64).read_to_end(&mut bytes)?;
+    Ok(if bytes.len() as u64 > LARGEST { Err(too_big(bytes.len() as u64)) } else { Ok(bytes) })
 }
 
 fn text(path: &Path, bytes: Vec<u8>) -> Result<Document, Diagnostic> {

@@ -1,17 +1,15 @@
 //! Puts the generated files where systemd wants them: into one directory, which it emptied before.
 
 use super::Content;
+use crate::host::threads;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
 use std::fs::File;
 use std::io::{self, Write};
-use std::num::NonZero;
 use std::os::fd::OwnedFd;
-use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::thread;
 
 /// The files could not be written: what is there now is part of them.
 #[derive(Debug, thiserror::Error)]
@@ -20,9 +18,6 @@ pub struct Error {
     path: PathBuf,
     source: io::Error,
 }
-
-/// How many filesets are worth a thread. Making files is nearly all that a generator does, and a boot waits for it.
-const WORTH_A_THREAD: usize = 1_000;
 
 /// Writes the files into `directory`.
 ///
@@ -41,13 +36,7 @@ pub fn write(directory: &Path, files: &[(String, Content)]) -> Result<(), Error>
         })
     };
     let filesets: Vec<_> = files.chunk_by(|(_, before), _| matches!(before, Content::Text(_))).collect();
-    let threads = thread::available_parallelism().map_or(1, NonZero::get);
-    let share = filesets.len().div_ceil(threads).max(WORTH_A_THREAD);
-    thread::scope(|scope| {
-        let writers: Vec<_> =
-            filesets.chunks(share).map(|filesets| scope.spawn(move || write_all(filesets))).collect();
-        writers.into_iter().try_for_each(|writer| writer.join().unwrap_or_else(|panic| resume_unwind(panic)))
-    })
+    threads::share(&filesets, write_all).into_iter().collect()
 }
 
 /// A file in a directory of its own.

@@ -14,6 +14,7 @@ pub mod json;
 pub mod last;
 mod notice;
 mod query;
+mod rename;
 mod row;
 mod spool;
 #[cfg(test)]
@@ -22,6 +23,7 @@ mod tests;
 pub use database::{Error, History};
 pub use last::{KILLED, Last};
 pub use notice::Notice;
+pub use rename::{RenameError, rename};
 
 use crate::fileset::name::Name;
 use crate::fileset::record::{Outcome, Record};

@@ -18,4 +18,5 @@ pub mod signals;
 pub mod stat;
 pub mod status;
 pub mod systemd;
+pub mod threads;
 pub mod zoneinfo;

@@ -72,6 +72,11 @@ impl Paths {
         self.state().join("spool")
     }
 
+    /// The change of filesets that is under way.
+    pub fn change(&self) -> PathBuf {
+        self.state().join("change.json")
+    }
+
     /// When the key of each fileset was exported, `NAME.json`.
     pub fn exported_keys(&self) -> PathBuf {
         self.state().join("keys")

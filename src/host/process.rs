@@ -40,6 +40,12 @@ const DRAIN: Duration = Duration::from_secs(1);
 /// loaded machine after milliseconds, behind a disk that does not answer perhaps never.
 const LAST_BREATH: Duration = Duration::from_secs(5);
 
+#[cfg(test)]
+thread_local! {
+    /// How many programs this thread has started: for tests of what is done in one call.
+    pub static STARTED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 /// A program to run, with all it gets.
 #[derive(Debug)]
 pub struct Program {
@@ -232,6 +238,8 @@ impl Program {
             command.uid(uid.as_raw()).gid(gid.as_raw());
         }
         let mut child = command.spawn().map_err(started)?;
+        #[cfg(test)]
+        STARTED.with(|count| count.set(count.get() + 1));
         // Our copies of the child's ends: as long as they are open its output has no end.
         drop(command);
 
@@ -277,18 +285,13 @@ impl Program {
     /// Runs the program to its end and keeps what it prints on its standard output, up to `room` bytes, so that no trace
     /// of it is left in memory afterwards; of its standard error the end.
     pub fn listen(self, limits: Limits<'_>, room: usize) -> Result<Whispered, Error> {
-        let (mut stdout, mut stderr) = (Some(Secret::with_room(room)), Tail::new(16 * 1024));
+        let (mut stdout, mut stderr) = (Secret::with_room(room), Tail::new(16 * 1024));
+        let mut fits = true;
         let ending = self.run(limits, |stream, bytes| match stream {
-            Stream::Out => {
-                stdout =
-                    stdout.take().filter(|secret| secret.len() + bytes.len() <= room).map(|mut secret| {
-                        secret.push(bytes);
-                        secret
-                    })
-            }
+            Stream::Out => fits &= stdout.push(bytes),
             Stream::Err => stderr.push(bytes),
         })?;
-        Ok(Whispered { ending, stdout, stderr: stderr.into_bytes() })
+        Ok(Whispered { ending, stdout: fits.then_some(stdout), stderr: stderr.into_bytes() })
     }
 }
 

@@ -14,18 +14,21 @@ use zeroize::Zeroizing;
 /// Bytes that are overwritten when they are dropped and never shown.
 ///
 /// Their room is taken at once: a buffer that grows moves, and leaves what it held where it was.
-pub struct Secret(Zeroizing<Vec<u8>>);
+pub struct Secret {
+    bytes: Zeroizing<Vec<u8>>,
+    room: usize,
+}
 
 impl Secret {
     pub fn with_room(bytes: usize) -> Self {
-        Self(Zeroizing::new(Vec::with_capacity(bytes)))
+        Self { bytes: Zeroizing::new(Vec::with_capacity(bytes)), room: bytes }
     }
 
     /// Appends, and tells whether there was room for it; where there was not, nothing is changed.
     pub fn push(&mut self, bytes: &[u8]) -> bool {
-        let fits = self.0.len() + bytes.len() <= self.0.capacity();
+        let fits = self.bytes.len() + bytes.len() <= self.room;
         if fits {
-            self.0.extend_from_slice(bytes);
+            self.bytes.extend_from_slice(bytes);
         }
         fits
     }
@@ -46,7 +49,7 @@ impl Secret {
             }
         }
         bytes.truncate(length);
-        Ok((length <= limit).then_some(Self(bytes)))
+        Ok((length <= limit).then_some(Self { bytes, room: limit }))
     }
 
     /// Fresh ones, from the kernel.
@@ -54,22 +57,22 @@ impl Secret {
         // Early in a boot this waits until there is something to draw from.
         let mut source =
             File::options().read(true).custom_flags(OFlag::O_NOCTTY.bits()).open("/dev/random")?;
-        let mut fresh = Zeroizing::new(vec![0; bytes]);
-        source.read_exact(&mut fresh)?;
-        Ok(Self(fresh))
+        let mut fresh = Self::from(vec![0; bytes]);
+        source.read_exact(&mut fresh.bytes)?;
+        Ok(fresh)
     }
 }
 
 impl From<Vec<u8>> for Secret {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self { room: bytes.len(), bytes: Zeroizing::new(bytes) }
     }
 }
 
 impl Deref for Secret {
     type Target = [u8];
     fn deref(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 }
 
@@ -95,8 +98,7 @@ mod tests {
     #[test]
     fn a_secret_has_the_room_it_was_given_and_is_not_shown() {
         let mut secret = Secret::with_room(4);
-        let room = secret.0.capacity();
-        assert!(secret.push(b"abcd") && !secret.push(&vec![b'e'; room]));
+        assert!(secret.push(b"ab") && !secret.push(b"cde") && secret.push(b"cd"));
         assert_eq!((&*secret, format!("{secret:?}").as_str()), (&b"abcd"[..], "Secret(..)"));
     }
 

@@ -176,6 +176,15 @@ pub fn timer(service: &str, at: OffsetDateTime) -> Result<(), Error> {
     if done.ending.is_clean() { Ok(()) } else { Err(failed("systemd-run", &done)) }
 }
 
+/// Waits until journald has taken all that was sent to it, `journalctl --sync`. It finds out by the sender's process whose
+/// unit a line is, and of one that has ended by then it is nobody's.
+pub fn sync_journal() {
+    let synced = Program::find("journalctl").map(|journalctl| bounded(journalctl.arg("--sync")));
+    if let Err(error) | Ok(Err(Error::Program(error))) = synced {
+        log::debug!("{error}");
+    }
+}
+
 fn systemctl(args: &[&str]) -> Result<Program, Error> {
     Ok(Program::find("systemctl")?.arg("--no-ask-password").args(args))
 }

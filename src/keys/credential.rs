@@ -15,8 +15,11 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// What a credential's name begins with, as `planb.key.NAME`.
-pub const PREFIX: &str = "planb.key.";
+/// What a credential's name begins with, as `planb.key.NAME`. No fileset's name can make one of these look like another.
+const CURRENT: &str = "planb.key.";
+const PENDING: &str = "planb.key-pending.";
+const PREVIOUS: &str = "planb.key-previous.";
+pub const PREFIXES: [&str; 3] = [CURRENT, PENDING, PREVIOUS];
 
 /// A TPM takes its time.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -24,14 +27,10 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// No credential with a key in it is longer.
 const LONGEST_ENCRYPTED: usize = 64 * 1024;
 
-/// No name of a fileset can make one of these look like another.
 pub fn files(paths: &Paths, fileset: &Name) -> Files {
-    let directory = paths.credentials();
-    Files {
-        current: directory.join(format!("{PREFIX}{fileset}")),
-        pending: directory.join(format!("planb.key-pending.{fileset}")),
-        previous: directory.join(format!("planb.key-previous.{fileset}")),
-    }
+    let [current, pending, previous] =
+        PREFIXES.map(|prefix| paths.credentials().join(format!("{prefix}{fileset}")));
+    Files { current, pending, previous }
 }
 
 /// The key in a credential's file, if there is one.
@@ -87,7 +86,7 @@ fn creds(
     room: usize,
     stop: &Stop,
 ) -> Result<Whispered, Error> {
-    let mut program = Program::find("systemd-creds")?.arg(verb).arg(format!("--name={PREFIX}{fileset}"));
+    let mut program = Program::find("systemd-creds")?.arg(verb).arg(format!("--name={CURRENT}{fileset}"));
     if verb == "encrypt" {
         // Bound to this machine's TPM where it has one, and not to the state of its firmware: an update of that would
         // lose every key.

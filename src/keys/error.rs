@@ -10,6 +10,8 @@ use std::path::PathBuf;
 pub enum Error {
     #[error("{place} is there already, and a key is never replaced")]
     Exists { place: String },
+    #[error("{place} is another key")]
+    Differs { place: String },
     #[error("{place} holds no key")]
     NotAKey { place: String, source: NotAKey },
     #[error("{} is not to be used as a key: {why}", .path.display())]

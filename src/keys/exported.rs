@@ -14,8 +14,8 @@ use time::OffsetDateTime;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exported {
     pub fileset: Name,
-    #[serde(with = "time::serde::rfc3339")]
-    pub exported: OffsetDateTime,
+    #[serde(rename = "exported", with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
     /// Of the key that was exported. The key of now may be another one.
     pub fingerprint: Fingerprint,
 }
@@ -28,6 +28,12 @@ fn path(paths: &Paths, fileset: &Name) -> PathBuf {
 pub fn read(paths: &Paths, fileset: &Name) -> Option<Exported> {
     let exported: Exported = serde_json::from_slice(&fs::read(path(paths, fileset)).ok()?).ok()?;
     Some(exported).filter(|exported| exported.fileset == *fileset)
+}
+
+/// The exported key is no longer the one.
+pub fn forget(paths: &Paths, fileset: &Name) {
+    // Where it cannot be removed, its fingerprint still tells.
+    let _ = fs::remove_file(path(paths, fileset));
 }
 
 pub fn write(paths: &Paths, exported: &Exported) -> io::Result<()> {

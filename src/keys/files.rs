@@ -2,7 +2,6 @@
 
 use super::error::Error;
 use crate::fileset::key::{PENDING, PREVIOUS};
-use crate::host::secret::Secret;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::unistd::Uid;
@@ -101,11 +100,11 @@ impl Files {
     }
 }
 
-/// Reads a file of at most `limit` bytes, or says why it is not to be read. `None` where there is none.
+/// Opens a file that is a secret, or says why it is not to be read. `None` where there is none.
 ///
 /// It has to be a regular file of root's or, in a world of one's own, of `user`'s, and no one else may read it, let
 /// alone put another in its place.
-pub fn read_private(path: &Path, user: Option<Uid>, limit: usize) -> Result<Option<Option<Secret>>, Error> {
+pub fn open_private(path: &Path, user: Option<Uid>) -> Result<Option<File>, Error> {
     let Some(file) = open(path)? else { return Ok(None) };
     let metadata = file.metadata().map_err(Error::io("look at", path))?;
     private(path, &metadata, user, 0o077, "chmod go=")?;
@@ -113,7 +112,7 @@ pub fn read_private(path: &Path, user: Option<Uid>, limit: usize) -> Result<Opti
         let metadata = fs::metadata(directory).map_err(Error::io("look at", directory))?;
         private(directory, &metadata, user, 0o022, "chmod go-w")?;
     }
-    Secret::read(file, limit).map(Some).map_err(Error::io("read", path))
+    Ok(Some(file))
 }
 
 /// Opens a regular file for reading. What is no such file does not make us wait, nor do anything else.

@@ -14,6 +14,13 @@ pub const LONGEST: usize = 2 * LENGTH + 2;
 /// 32 bytes that nobody may see.
 pub struct Key(Secret);
 
+/// How a dataset wants its key to be written, `keyformat` of zfsprops(7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyFormat {
+    Raw,
+    Hex,
+}
+
 /// What may be known of a key by everybody: it tells keys apart and opens nothing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
@@ -91,6 +98,13 @@ impl Key {
             }
         }
         hex
+    }
+
+    pub fn written(&self, format: KeyFormat) -> Secret {
+        match format {
+            KeyFormat::Raw => self.raw(),
+            KeyFormat::Hex => self.hex(),
+        }
     }
 
     /// A quarter of a digest: enough to tell keys apart, and no help in finding one.

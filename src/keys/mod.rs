@@ -10,6 +10,7 @@ mod error;
 pub mod exported;
 mod files;
 mod key;
+mod rename;
 pub mod sheet;
 #[cfg(test)]
 mod tests;
@@ -17,8 +18,8 @@ mod tests;
 pub use command::ask_here;
 pub use error::Error;
 pub use files::Slot;
-use key::LONGEST;
-pub use key::{Fingerprint, Key};
+pub use key::LONGEST;
+pub use key::{Fingerprint, Key, KeyFormat};
 
 use crate::fileset::key::{KeySource, Question};
 use crate::fileset::name::Name;
@@ -27,7 +28,7 @@ use crate::host::secret::{self, Secret};
 use crate::host::signals::Stop;
 use files::Files;
 use nix::unistd::Uid;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The key of one fileset, not yet fetched.
 #[derive(Debug, Clone)]
@@ -140,7 +141,12 @@ impl Keys {
         let Ok(files) = self.files() else { return Ok(()) };
         match opened {
             Slot::Current => files::remove(&files.previous),
-            Slot::Pending => files.promote(),
+            Slot::Pending => {
+                files.promote()?;
+                // What is on the sheet is another key now.
+                exported::forget(&self.paths, &self.fileset);
+                Ok(())
+            }
             Slot::Previous => {
                 log::warn!(
                     "{}: its dataset has the key of before the last rotation, as if it had gone back in time; that key is \
@@ -156,6 +162,22 @@ impl Keys {
     /// Which keys there are, without a look into them. Nothing where a command has them.
     pub fn present(&self) -> Result<Vec<Slot>, Error> {
         self.files().map_or_else(|_| Ok(Vec::new()), |files| files.present())
+    }
+
+    /// All files that they may be in.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        let files = self.files().ok();
+        files.into_iter().flat_map(|files| Slot::ALL.map(|slot| files.path(slot).to_owned())).collect()
+    }
+
+    /// Whether this machine is where they are kept, so that they are lost with it.
+    pub fn are_kept_here(&self) -> bool {
+        self.files().is_ok()
+    }
+
+    /// Whose key a credential of this name is; `None` if it is no key.
+    pub fn fileset_of_credential(name: &str) -> Option<Name> {
+        credential::PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix)?.parse().ok())
     }
 
     /// Where the key is looked for, for people: what has to be restored when it is missing.
@@ -197,7 +219,8 @@ impl Keys {
             return credential::read(&self.paths, &self.fileset, path, stop);
         }
         let user = self.paths.is_rooted().then(Uid::effective);
-        let Some(read) = files::read_private(path, user, LONGEST)? else { return Ok(None) };
+        let Some(file) = files::open_private(path, user)? else { return Ok(None) };
+        let read = Secret::read(file, LONGEST).map_err(Error::io("read", path))?;
         let place = || format!("the file {}", path.display());
         Key::of(read.as_ref()).map(Some).map_err(|source| Error::NotAKey { place: place(), source })
     }

@@ -1,7 +1,7 @@
 //! The recovery sheet: a key on paper. Whoever finds it in ten years shall need nothing else to get at the files, and
 //! whoever has to type it in shall be told which row has the slip.
 
-use super::key::{Fingerprint, Key, LENGTH};
+use super::key::{Fingerprint, Key, KeyFormat, LENGTH};
 use crate::fileset::name::Name;
 use crate::host::secret::Secret;
 use sha2::{Digest, Sha256};
@@ -15,20 +15,13 @@ const TITLE: &str = "PLANB RECOVERY SHEET";
 /// Bytes of a key in one row.
 const ROW: usize = 8;
 
-/// How a key that is not raw has to be fed to zfs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    Raw,
-    Hex,
-}
-
 /// What is on a sheet beside the key.
 #[derive(Debug)]
 pub struct Sheet<'a> {
     pub fileset: &'a Name,
     /// The whole name of the ZFS file system, its pool first.
     pub dataset: &'a str,
-    pub format: Format,
+    pub format: KeyFormat,
     pub host: &'a str,
     pub at: OffsetDateTime,
 }
@@ -64,8 +57,8 @@ impl Sheet<'_> {
         let at = self.at.format(format_description!("[year]-[month]-[day] [hour]:[minute] UTC"));
         let (at, fingerprint) = (at.unwrap_or_default(), key.fingerprint());
         let (format, feed) = match self.format {
-            Format::Raw => ("raw", "tr a-f A-F < /run/key | basenc --base16 -di"),
-            Format::Hex => ("hex", "tr -d ' \\n' < /run/key"),
+            KeyFormat::Raw => ("raw", "tr a-f A-F < /run/key | basenc --base16 -di"),
+            KeyFormat::Hex => ("hex", "tr -d ' \\n' < /run/key"),
         };
         let before = format!(
             "{TITLE}\n\n\
@@ -213,7 +206,7 @@ mod tests {
         "acme-web1".parse().expect("a name")
     }
 
-    fn sheet(key: &Key, format: Format) -> String {
+    fn sheet(key: &Key, format: KeyFormat) -> String {
         let fileset = name();
         let sheet = Sheet {
             fileset: &fileset,
@@ -231,14 +224,14 @@ mod tests {
 
     #[test]
     fn a_sheet_can_be_printed() {
-        let text = sheet(&key(), Format::Raw);
+        let text = sheet(&key(), KeyFormat::Raw);
         assert!(text.is_ascii() && text.lines().all(|line| line.len() <= 80), "{text}");
         assert_eq!(text, include_str!("sheet.txt"), "{text}");
     }
 
     #[test]
     fn what_was_printed_is_read() {
-        for format in [Format::Raw, Format::Hex] {
+        for format in [KeyFormat::Raw, KeyFormat::Hex] {
             let text = sheet(&key(), format);
             assert_eq!(read(text.as_bytes(), &name()), Some(Ok(key())));
             // As it may be typed.
@@ -251,7 +244,8 @@ mod tests {
             assert_eq!(read(rows.join("\n").replace("  ", " ").as_bytes(), &name()), Some(Ok(key())));
         }
         let other = Key::random().expect("random");
-        let both = sheet(&other, Format::Raw).replace("acme-web1", "other") + &sheet(&key(), Format::Raw);
+        let both =
+            sheet(&other, KeyFormat::Raw).replace("acme-web1", "other") + &sheet(&key(), KeyFormat::Raw);
         assert_eq!(read(both.as_bytes(), &name()), Some(Ok(key())));
         assert_eq!(read(key().bytes(), &name()), None);
         assert_eq!(read(&key().hex(), &name()), None);
@@ -259,7 +253,7 @@ mod tests {
 
     #[test]
     fn every_slip_is_found_and_its_row_named() {
-        let text = sheet(&key(), Format::Raw);
+        let text = sheet(&key(), KeyFormat::Raw);
         let read = |text: String| read(text.as_bytes(), &name()).expect("a sheet").expect_err("a slip");
         for row in 1..=4 {
             let at = text.find(&format!("key {row} ")).expect("a row");

@@ -146,7 +146,7 @@ fn existing_key_files_are_read_with_care() {
         put(good);
         assert_eq!(keys.find(&world.stop).expect("readable").as_ref(), Some(&key));
     }
-    for bad in [&[][..], &[1; 31], &[1; 33], &[b'x'; 64], &[0; 32], &[1; 100_000]] {
+    for bad in [&[][..], &[1; 31], &[1; 33], &[b'x'; 64], &[0; 32], &vec![1; 100_000]] {
         put(bad);
         assert!(matches!(keys.find(&world.stop), Err(Error::NotAKey { .. })), "{} bytes", bad.len());
     }

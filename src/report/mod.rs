@@ -3,4 +3,5 @@
 
 pub mod overview;
 pub mod snapshots;
+pub mod stale;
 pub mod table;

@@ -111,6 +111,7 @@ fn attempt(
     watch: &mut dyn FnMut(Event<'_>),
 ) -> Result<(), Cut> {
     let name = &s.fileset.name;
+    gate::unchanging(s.host.paths, name).map_err(|closed| Cut::new(Outcome::Failure, closed.to_string()))?;
     gate::hours(s.fileset, s.request.trigger, s.host.clock.now())
         .map_err(|closed| Cut::new(Outcome::Deferred, closed.to_string()))?;
     let slot = match slot {
@@ -118,7 +119,7 @@ fn attempt(
         None => wait_for_slot(s, watch)?,
     };
     gate::room(s.fileset, s.storage.space(&s.fileset.dataset)?)
-        .map_err(|closed| refused(s, record, closed.to_string()))?;
+        .map_err(|closed| refused(record, closed.to_string()))?;
 
     let keys = s.fileset.encryption.as_ref().map(|source| Keys::new(s.host.paths, name, source));
     let open = s.storage.open(&s.fileset.dataset, name, keys.as_ref(), s.host.stop)?;
@@ -140,7 +141,7 @@ fn attempt(
         log::info!("{name}: max-shrink is not asked, this once");
     } else if let (Some(limit), Some(before)) = (s.fileset.guard.max_shrink, s.before.and_then(last_totals)) {
         guard::shrink(name.as_str(), before, transferred.totals, limit)
-            .map_err(|shrunk| refused(s, record, shrunk.to_string()))?;
+            .map_err(|shrunk| refused(record, shrunk.to_string()))?;
     }
     let snapshot = free_name(s, watch)?;
     if s.host.stop.wished() {
@@ -163,9 +164,9 @@ fn attempt(
 }
 
 /// The guard, before the transfer or after it, would not have it.
-fn refused(s: &Surroundings<'_>, record: &Record, why: String) -> Cut {
+fn refused(record: &Record, why: String) -> Cut {
     let text = format_args!("{}: {why}", record.fileset);
-    tell::event(s.host.carrier, record, log::Level::Error, events::GUARD_REFUSED, &[], text);
+    tell::event(record, log::Level::Error, events::GUARD_REFUSED, &[], text);
     Cut::new(Outcome::Failure, why)
 }
 

@@ -1,7 +1,7 @@
 //! After the attempt: what is written down, who is told, what is cleared away.
 
 use super::carry::Carrier;
-use super::{Host, settle};
+use super::{Host, settle, tell};
 use crate::config::Fileset;
 use crate::fileset::name::Name;
 use crate::fileset::reason::chain;
@@ -11,7 +11,9 @@ use crate::hooks;
 use crate::host::events;
 use crate::host::paths::Paths;
 use crate::host::signals::Stop;
+use crate::keys::{Keys, exported};
 use crate::storage::Storage;
+use log::Level;
 use std::error::Error;
 use time::OffsetDateTime;
 use time::macros::format_description;
@@ -25,7 +27,7 @@ pub fn say(fileset: &Fileset, notices: &[Notice]) {
 
 /// Says one thing that the history has to say of a fileset.
 pub fn say_of(name: &Name, notice: &Notice) {
-    let level = if notice.is_trouble() { log::Level::Error } else { log::Level::Info };
+    let level = if notice.is_trouble() { Level::Error } else { Level::Info };
     let text = chain(notice as &dyn Error);
     if notice.is_trouble() {
         log::log!(level, MESSAGE_ID = events::HISTORY_TROUBLE; "{name}: {text}");
@@ -82,6 +84,21 @@ pub fn end(host: &Host<'_>, fileset: &Fileset, before: Option<&Last>, record: &m
     ended.last
 }
 
+/// After the first backup of a fileset: says so if this machine has the only copy of its key. Once: a warning that comes
+/// with every run is read by nobody, and `planb key list` has it any time.
+pub fn remind_of_key(paths: &Paths, fileset: &Fileset, before: Option<&Last>, record: &Record) {
+    let is_first =
+        record.result == Some(Outcome::Success) && before.is_none_or(|before| before.last_success.is_none());
+    let Some(source) = fileset.encryption.as_ref().filter(|_| is_first) else { return };
+    let name = &fileset.name;
+    if Keys::new(paths, name, source).are_kept_here() && exported::read(paths, name).is_none() {
+        log::warn!(
+            "{name}: its key is on this machine alone, and backups without it are lost: print a recovery sheet and take it \
+             away from here: planb key export {name}"
+        );
+    }
+}
+
 /// Runs the hooks. Whatever they do, the run has been what it was.
 pub fn tell_hooks(paths: &Paths, last: &Last) {
     // A wish to stop was for the backup: that it was interrupted is just what the hooks are to hear.
@@ -90,10 +107,13 @@ pub fn tell_hooks(paths: &Paths, last: &Last) {
     let size = last.last_success.as_ref().and_then(|success| success.totals).map(|totals| totals.bytes);
     let event = hooks::Event::new(last, size);
     let identity = hooks::Identity::fitting(paths.is_rooted());
-    let mut said = |hook: &str, line: &str| log::info!("{name}: {hook}: {line}");
+    let run = &last.run;
+    let mut said =
+        |hook: &str, line: &str| tell::line(run, Level::Info, &[], format_args!("{name}: {hook}: {line}"));
     for report in hooks::run(&paths.hooks(), &event, &identity, hooks::TIMEOUT, &undisturbed, &mut said) {
         if !report.is_clean() {
-            log::warn!(MESSAGE_ID = events::HOOK_FAILED; "{name}: {report}");
+            let result = [("PLANB_RESULT", run.result.unwrap_or(Outcome::Killed).as_str())];
+            tell::event(run, Level::Warn, events::HOOK_FAILED, &result, format_args!("{name}: {report}"));
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod retry;
 pub mod settle;
 pub mod slot;
 pub mod tell;
+pub mod unfinished;
 
 use crate::config::{Fileset, Log};
 use crate::fileset::progress::Progress;
@@ -142,6 +143,7 @@ pub fn run(
         watch(event);
     });
     let last = ending::end(host, fileset, before.as_ref(), &mut record);
+    ending::remind_of_key(host.paths, fileset, before.as_ref(), &record);
     drop(teller);
     // From here on the next run may begin: hooks and the trash can take long, and neither needs the fileset.
     drop(claim);

@@ -48,6 +48,7 @@ fn look(
     watch: &mut dyn FnMut(Event<'_>),
 ) -> Result<Rehearsed, Cut> {
     let (name, now) = (&fileset.name, host.clock.now());
+    gate::unchanging(host.paths, name).map_err(|closed| Cut::new(Outcome::Failure, closed.to_string()))?;
     gate::hours(fileset, request.trigger, now)
         .map_err(|closed| Cut::new(Outcome::Deferred, closed.to_string()))?;
     let storage = Storage::new(&fileset.storage.settings, host.paths);

@@ -53,6 +53,7 @@ pub fn settle(host: &Host<'_>, name: &Name, fileset: Option<&Fileset>, id: &str,
     if let Err(why) = carry::end(host.paths, name, !orderly) {
         log::error!("{name}: {why}");
     }
+    carry::relay_rest(host.paths, name, fileset, id);
     clear(host, name, fileset);
     let last = match last::read(host.paths, name) {
         Ok(Some(last)) if last.run.id == id => last,
@@ -63,6 +64,10 @@ pub fn settle(host: &Host<'_>, name: &Name, fileset: Option<&Fileset>, id: &str,
     let last = close(host, name, &last, end).unwrap_or(last);
     announce(host, &last);
     try_again(host, fileset, &last);
+    if last.run.result != Some(Outcome::Success) {
+        // Something was said, and this process is as good as gone.
+        systemd::sync_journal();
+    }
 }
 
 /// Takes away what only a living run needs.
@@ -95,7 +100,7 @@ pub fn close(host: &Host<'_>, name: &Name, last: &Last, end: &End) -> Option<Las
     for notice in &closed.notices {
         ending::say_of(name, notice);
     }
-    tell::end(host.carrier, &closed.last.run);
+    tell::end(&closed.last.run);
     Some(closed.last)
 }
 
@@ -115,7 +120,10 @@ pub fn try_again(host: &Host<'_>, fileset: Option<&Fileset>, last: &Last) {
     let (Some(at), Some(fileset)) = (due, fileset) else { return retry::cancel(host.paths, name) };
     let shown = fileset.timezone.show(at).format(&Rfc3339).unwrap_or_default();
     match retry::set(host.paths, name, at) {
-        Ok(()) => log::info!(MESSAGE_ID = events::RETRY_SCHEDULED; "{name}: next attempt at {shown}"),
+        Ok(()) => {
+            let text = format_args!("{name}: next attempt at {shown}");
+            tell::event(&last.run, log::Level::Info, events::RETRY_SCHEDULED, &[], text);
+        }
         Err(error) => log::error!("{name}: no attempt before the next scheduled one: {}", chain(&error)),
     }
 }

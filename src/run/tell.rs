@@ -1,6 +1,5 @@
 //! What the journal gets of a run: events with fields, so that they are found without reading. Elsewhere they are lines.
 
-use super::carry::Carrier;
 use crate::fileset::name::Group;
 use crate::fileset::quantity::{Size, Span, counted};
 use crate::fileset::record::{Outcome, Record};
@@ -9,29 +8,17 @@ use log::Level;
 use std::fmt::Arguments;
 
 /// Logs an event of a run.
-///
-/// In a unit every message has the fields of its run already (`LogExtraFields=`, and the log's own): twice the same field
-/// is a list to whoever reads it.
-pub fn event(
-    carrier: Carrier,
-    run: &Record,
-    level: Level,
-    id: &str,
-    more: &[(&str, &str)],
-    text: Arguments<'_>,
-) {
-    let mut fields = vec![("MESSAGE_ID", id)];
-    fields.extend_from_slice(more);
-    if let Carrier::Here = carrier {
+pub fn event(run: &Record, level: Level, id: &str, more: &[(&str, &str)], text: Arguments<'_>) {
+    line(run, level, &[&[("MESSAGE_ID", id)], more].concat(), text);
+}
+
+/// Logs what belongs to a run, whoever says it.
+pub fn line(run: &Record, level: Level, more: &[(&str, &str)], text: Arguments<'_>) {
+    if level <= log::max_level() {
+        let mut fields = more.to_vec();
         fields.push(("PLANB_FILESET", run.fileset.as_str()));
         fields.push(("PLANB_RUN_ID", &run.id));
         fields.extend(run.group.as_ref().map(|group: &Group| ("PLANB_GROUP", group.as_str())));
-    }
-    log(level, &fields, text);
-}
-
-fn log(level: Level, fields: &[(&str, &str)], text: Arguments<'_>) {
-    if level <= log::max_level() {
         let mut builder = log::Record::builder();
         let record = builder.level(level).target("planb").args(text);
         log::logger().log(&record.key_values(&fields).build());
@@ -39,7 +26,7 @@ fn log(level: Level, fields: &[(&str, &str)], text: Arguments<'_>) {
 }
 
 /// Says in one line what became of a run.
-pub fn end(carrier: Carrier, run: &Record) {
+pub fn end(run: &Record) {
     let name = &run.fileset;
     let took = Span::from_secs(run.duration_s().unwrap_or(0));
     let outcome = run.result.unwrap_or(Outcome::Failure);
@@ -55,14 +42,7 @@ pub fn end(carrier: Carrier, run: &Record) {
     };
     let why = run.error.as_deref().unwrap_or_default();
     if outcome != Outcome::Success {
-        return event(
-            carrier,
-            run,
-            level,
-            id,
-            &fields,
-            format_args!("{name}: {outcome} after {took}: {why}"),
-        );
+        return event(run, level, id, &fields, format_args!("{name}: {outcome} after {took}: {why}"));
     }
     let transferred = run.transferred.unwrap_or_default();
     let (files, bytes) = (counted(transferred.files, "file"), Size::from_bytes(transferred.bytes));
@@ -72,13 +52,13 @@ pub fn end(carrier: Carrier, run: &Record) {
         n => format!(", {n} destroyed"),
     };
     let text = format_args!("{name}: {snapshot} in {took}: {files} changed, {bytes} transferred{destroyed}");
-    event(carrier, run, level, id, &fields, text);
+    event(run, level, id, &fields, text);
     for snapshot in &run.destroyed {
         let fields = [("PLANB_SNAPSHOT", snapshot.as_str())];
         let text = format_args!("{name}: {snapshot} is destroyed, as `retain` asks");
-        event(carrier, run, Level::Debug, events::SNAPSHOT_DESTROYED, &fields, text);
+        event(run, Level::Debug, events::SNAPSHOT_DESTROYED, &fields, text);
     }
     if let Some(trouble) = &run.error {
-        event(carrier, run, Level::Error, events::RETENTION_TROUBLE, &[], format_args!("{name}: {trouble}"));
+        event(run, Level::Error, events::RETENTION_TROUBLE, &[], format_args!("{name}: {trouble}"));
     }
 }

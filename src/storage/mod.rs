@@ -4,8 +4,12 @@
 //! lock of that fileset; listing and measuring need none, and emptying the trash must work without it.
 
 mod btrfs;
+mod dataset;
+mod descent;
 mod directory;
 mod error;
+pub mod key;
+mod place;
 mod zfs;
 
 pub use error::Error;
@@ -18,12 +22,14 @@ use crate::host::account::Account;
 use crate::host::paths::Paths;
 use crate::host::signals::Stop;
 use crate::keys::Keys;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
 
 /// A `[storage.NAME]` table, valid.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Settings {
     /// A directory on any file system: history is kept as trees of hard links.
     Directory {
@@ -67,6 +73,25 @@ impl Settings {
         match self {
             Self::Directory { .. } => dataset,
             Self::Btrfs { .. } | Self::Zfs { .. } => dataset.join(DATA),
+        }
+    }
+}
+
+impl Settings {
+    /// What a person calls who wants to be rid of a dataset and all its snapshots. We never do.
+    pub fn destroying(&self, dataset: &DatasetName) -> String {
+        let quoted = |path: PathBuf| format!("'{}'", path.display());
+        match self {
+            Self::Directory { path } => format!("rm -rf --one-file-system {}", quoted(path.join(dataset))),
+            Self::Btrfs { path } => {
+                let path = quoted(path.join(dataset));
+                // Each subvolume by the inode that only their top directories have, but for what is inside of one.
+                format!(
+                    "find {path} -mindepth 1 -maxdepth 3 -inum 256 -prune -exec btrfs subvolume delete {{}} + && \
+                     rm -rf --one-file-system {path}"
+                )
+            }
+            Self::Zfs { parent, .. } => format!("zfs destroy -r {parent}/{dataset}"),
         }
     }
 }
@@ -129,6 +154,14 @@ pub struct Destroyed {
     pub skipped: Vec<(Automatic, String)>,
 }
 
+impl Destroyed {
+    /// None of these is there.
+    fn nothing_of(snapshots: &[Automatic]) -> Self {
+        let skipped = snapshots.iter().map(|&name| (name, "it is not there".to_owned())).collect();
+        Self { destroyed: Vec::new(), skipped }
+    }
+}
+
 /// What emptying the trash came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Emptied {
@@ -136,6 +169,36 @@ pub struct Emptied {
     pub removed: u64,
     /// Whether it was stopped before the end. The next time goes on.
     pub stopped: bool,
+}
+
+/// A dataset that is there, whether a fileset has it or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    pub name: DatasetName,
+    /// Whose it says that it is.
+    pub fileset: Option<String>,
+    pub snapshots: usize,
+    /// When the newest snapshot was made.
+    pub newest: Option<OffsetDateTime>,
+    /// Bytes of all that is in it, where the storage knows.
+    pub used: Option<u64>,
+}
+
+/// A dataset of the fileset `old` that is to be `new`'s, and called `to`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rename {
+    pub from: DatasetName,
+    pub to: DatasetName,
+    pub old: Name,
+    pub new: Name,
+}
+
+impl Rename {
+    /// Whether the dataset itself gets another name.
+    pub fn moves(&self) -> bool {
+        self.from != self.to
+    }
 }
 
 /// Room for a dataset, in bytes.
@@ -172,7 +235,8 @@ impl Storage {
     pub fn close(&self, dataset: &DatasetName) -> Result<(), Error> {
         match self {
             Self::Directory(storage) => storage.close(dataset),
-            Self::Btrfs(storage) => storage.close(dataset),
+            // A subvolume needs no mount of its own, and what is closed to its writer stays so during a run.
+            Self::Btrfs(_) => Ok(()),
             Self::Zfs(storage) => storage.close(dataset),
         }
     }
@@ -239,6 +303,34 @@ impl Storage {
             Self::Directory(storage) => storage.empty_trash(dataset, stop),
             Self::Btrfs(storage) => storage.empty_trash(dataset, stop),
             Self::Zfs(storage) => Ok(storage.empty_trash()),
+        }
+    }
+
+    /// All datasets, by name.
+    pub fn datasets(&self) -> Result<Vec<Held>, Error> {
+        match self {
+            Self::Directory(storage) => storage.place().datasets(),
+            Self::Btrfs(storage) => storage.place().datasets(),
+            Self::Zfs(storage) => storage.datasets(),
+        }
+    }
+
+    /// Whether there is a dataset to rename, and nothing in the way. Changes nothing.
+    pub fn may_rename(&self, rename: &Rename) -> Result<bool, Error> {
+        match self {
+            Self::Directory(storage) => storage.place().may_rename(rename),
+            Self::Btrfs(storage) => storage.place().may_rename(rename),
+            Self::Zfs(storage) => storage.may_rename(rename),
+        }
+    }
+
+    /// Renames a dataset with all its snapshots. One that was interrupted is gone on with; where there is nothing to
+    /// rename nothing happens.
+    pub fn rename(&self, rename: &Rename) -> Result<(), Error> {
+        match self {
+            Self::Directory(storage) => storage.place().rename(rename),
+            Self::Btrfs(storage) => storage.place().rename(rename),
+            Self::Zfs(storage) => storage.rename(rename),
         }
     }
 
@@ -317,3 +409,6 @@ impl fmt::Display for SnapshotName {
         }
     }
 }
+
+#[cfg(test)]
+pub mod tests;

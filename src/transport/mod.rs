@@ -10,6 +10,7 @@ mod ssh;
 use crate::fileset::name::Name;
 use crate::fileset::progress::{Progress, Totals, Transferred};
 use crate::fileset::workspace::Workspace;
+use crate::host::account::Account;
 use crate::host::process::Limits;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -29,6 +30,16 @@ impl Transport {
         match self {
             Self::Rsync(settings) => settings.source.host().map(rsync::words::Host::as_str),
         }
+    }
+
+    /// The hosts whose ssh keys it needs to know.
+    pub fn known_hosts(&self) -> impl Iterator<Item = &str> {
+        let Self::Rsync(settings) = self;
+        let ssh = match &settings.source {
+            rsync::settings::Source::Ssh(ssh) => Some(ssh),
+            rsync::settings::Source::Local(_) | rsync::settings::Source::Daemon(_) => None,
+        };
+        ssh.into_iter().flat_map(ssh::hosts).map(|(host, _)| host)
     }
 
     /// Where the files come from, as `planb list` shows it.
@@ -122,6 +133,26 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+/// Sees to it, as root, that `writer`, who is going to make a transfer, finds what they cannot be trusted to make.
+pub fn provide(
+    transport: &Transport,
+    known_hosts: &Path,
+    home: &Path,
+    limits: Limits<'_>,
+    writer: Account,
+) -> Result<(), Failure> {
+    match transport {
+        Transport::Rsync(settings) => match &settings.source {
+            rsync::settings::Source::Ssh(ssh) => {
+                let place = ssh::Place { known_hosts, home };
+                ssh::provide(ssh, place, limits, writer)
+                    .map_err(|e| Failure::because("failed to prepare ssh", &e))
+            }
+            rsync::settings::Source::Local(_) | rsync::settings::Source::Daemon(_) => Ok(()),
+        },
+    }
+}
 
 /// What a transfer would come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

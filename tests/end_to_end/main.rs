@@ -18,6 +18,8 @@
 //! | blacklist hours, deferrals, do-not-run.d | `hours` |
 //! | hooks: order, masks, environment, failing and hanging ones | `hooks` |
 //! | dry runs | `rehearsal`, `story` |
+//! | another name, a copy, an end; what is left of those that had one | `changes` |
+//! | a btrfs: what a change costs, a disk that is not there, no privilege | `btrfs` |
 //!
 //! The overall timeout and the hooks' take a minute at least; they are tried where they can be shorter, in the program's
 //! own tests.
@@ -26,6 +28,8 @@
     reason = "tests from outside start programs and read their environment"
 )]
 
+mod btrfs;
+mod changes;
 mod faults;
 mod guard;
 mod history;

@@ -9,6 +9,8 @@ const TAKEN_OVER: &str = r#"#!/bin/bash
 try() { what=$1; shift; if "$@" >/dev/null 2>&1; then echo "COULD $what" >&2; else echo "could not $what" >&2; fi; }
 say() { echo "$1" >"$2"; }
 into() { : >"$1"; }
+append() { echo x >>"$1"; }
+known=/var/lib/planb/.ssh/known_hosts.d
 own=/srv/backups/web1
 try "read the configuration" cat /etc/planb/planb.toml
 try "read another fileset's drop-in" cat /etc/planb/conf.d/slow.toml
@@ -22,6 +24,10 @@ try "see other jobs" cat /run/planb/jobs/slow.json
 try "change its job" into /run/planb/jobs/web1.json
 try "leave a request" into /run/planb/requests/web1.json
 try "speak for another transfer" into /run/planb-transfer/slow/outcome.json
+try "change another host's key" append $known/other.example.org
+try "see which hosts there are" [ "$(ls $known | wc -l)" -gt 1 ]
+try "make up a host's key" append $known/new.example.org
+try "forget its own host's key" append $known/localhost
 try "write the system" into /etc/x
 try "write programs" into /usr/bin/x
 try "read shadow" cat /etc/shadow
@@ -59,7 +65,10 @@ on_each_release! {
         machine.drop_in("slow", SLOW);
         machine.drop_in("web1", SOURCE);
         machine.reload();
+        machine.ok("install -o planb -g planb -m 600 /dev/null /var/lib/planb/.ssh/known_hosts.d/other.example.org");
         machine.exits(0, "planb run web1");
+        // Met the first time; from now on only root can make it forget.
+        assert!(machine.ok("cat /var/lib/planb/.ssh/known_hosts.d/localhost").starts_with("localhost ssh-ed25519 "));
         machine.ok("mkdir -p /srv/backups/web1/planb-20200101T0000Z/data && chown planb: /srv/backups/web1/planb-20200101T0000Z/data");
         machine.ok("planb run --no-wait slow");
         machine.wait(20, "pgrep -u planb -x rsync >/dev/null");
@@ -71,7 +80,7 @@ on_each_release! {
         machine.ok("systemctl daemon-reload");
         let said = machine.exits(1, "planb run web1");
         machine.ok("rm /run/systemd/system/planb-transfer@web1.service.d/90-taken-over.conf; systemctl daemon-reload; journalctl --sync");
-        let told = machine.ok("journalctl -o cat -u planb-transfer@web1.service");
+        let told = machine.ok("journalctl -o cat PLANB_FROM=transfer PLANB_FILESET=web1 _SYSTEMD_UNIT=planb@web1.service");
         assert!(told.contains("END"), "it did not get to its end: {told}\n{said:?}");
         let could: Vec<&str> = told.lines().filter(|line| line.contains("COULD")).collect();
         assert_eq!(could, ["web1: COULD do what it is for"], "{told}");

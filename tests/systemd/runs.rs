@@ -40,17 +40,23 @@ on_each_release! {
         machine.ok("journalctl --sync");
         let journal = |matches: &str| machine.ok(&format!("journalctl --no-pager -o cat {matches}"));
         let of_run = journal(&format!("_SYSTEMD_INVOCATION_ID={id}"));
-        assert!(of_run.contains(path), "{of_run}");
+        assert!(of_run.starts_with("web1: its timer starts a run") && of_run.contains(path), "{of_run}");
         let of_event = journal(&format!(
             "MESSAGE_ID=e9303d198d5b46ae88305ee4c50370b9 PLANB_FILESET=web1 PLANB_RUN_ID={id} PLANB_GROUP=acme \
              PLANB_RESULT=success PLANB_SNAPSHOT={path}"
         ));
         assert_eq!(of_event.lines().count(), 1, "{of_event}");
-        // What ssh said to the first run of them: of another unit, with the same fields.
-        let transfer = journal("PLANB_FILESET=web1 _SYSTEMD_UNIT=planb-transfer@web1.service --output=verbose");
-        assert!(transfer.contains("Permanently added") && transfer.contains("PLANB_RUN_ID="), "{transfer}");
-        let hooks = journal("");
+        let hooks = journal(&format!("PLANB_RUN_ID={id} PLANB_FILESET=web1"));
         assert!(hooks.contains(&format!("heard web1 success timer {id} planb")), "{hooks}");
+        // What ssh said to the first run of them is that run's, and is said once.
+        let runs: serde_json::Value = serde_json::from_str(&machine.ok("planb history web1 --json")).expect("json");
+        let first = runs["runs"].as_array().and_then(|runs| runs.last()).expect("a run")["id"].as_str().expect("an id");
+        let all = journal("PLANB_FILESET=web1");
+        assert_eq!(all.matches("Permanently added").count(), 1, "{all}");
+        let of_first = journal(&format!("_SYSTEMD_INVOCATION_ID={first} PLANB_FROM=transfer"));
+        assert!(of_first.contains("web1: Warning: Permanently added"), "{of_first}");
+        let twice = machine.run("journalctl -o json PLANB_FILESET=web1 | grep -c '\"PLANB_[A-Z_]*\":\\['");
+        assert_eq!(twice.out, "0", "a field is there twice");
         let explained = machine.ok(&format!("journalctl --no-pager -x _SYSTEMD_INVOCATION_ID={id}"));
         assert!(explained.contains("Defined-By: PlanB"), "{explained}");
         assert_eq!(machine.ok("systemctl list-units --failed --no-legend --plain 'planb*'"), "");
@@ -121,6 +127,14 @@ on_each_release! {
         let run = machine.last("self");
         let snapshot = run["snapshot"].as_str().expect("a snapshot");
         assert_eq!(machine.ok(&format!("cat /srv/backups/self/{snapshot}/data/me/file")), "mine");
+        // What is wrong with it is told of where it is, in the journal and in the record.
+        machine.drop_in("self", "[rsync]\nsource = \"/home/me/file\"\ninclude = [\"/\"]\n");
+        machine.reload();
+        machine.exits(1, "planb run self");
+        let error = machine.last("self")["error"].as_str().expect("an error").to_owned();
+        let journal = machine.ok("journalctl --sync; journalctl -o cat PLANB_FILESET=self");
+        assert!(error.contains("\"/home/me/file\"") && journal.contains(": rsync: ") && journal.contains("\"/home/me/file\""), "{error}\n{journal}");
+        assert!(!error.contains("/run/planb") && !journal.contains("/run/planb"), "{error}\n{journal}");
     }
 
     fn the_next_run_never_writes_beside_a_transfer_that_lives(machine: &Machine, "beside") {

@@ -64,6 +64,9 @@ may touch "/srv/backups of all/new"
 may touch /media/usb/new
 may touch /var/lib/planb/.ssh/id_ed25519
 may touch /var/lib/planb/.ssh/known_hosts.d/$1.example.org
+may touch /var/lib/planb/.ssh/known_hosts.d/other.example.org
+may touch /var/lib/planb/.ssh/known_hosts.d/new.example.org
+reads /var/lib/planb/.ssh/known_hosts.d/other.example.org
 may touch /var/lib/planb/new
 may touch /run/planb/new
 may touch /run/planb/source/new
@@ -99,6 +102,9 @@ may not: touch /srv/backups of all/new
 may not: touch /media/usb/new
 may not: touch /var/lib/planb/.ssh/id_ed25519
 may: touch /var/lib/planb/.ssh/known_hosts.d/web1.example.org
+may not: touch /var/lib/planb/.ssh/known_hosts.d/other.example.org
+may not: touch /var/lib/planb/.ssh/known_hosts.d/new.example.org
+does not read /var/lib/planb/.ssh/known_hosts.d/other.example.org
 may not: touch /var/lib/planb/new
 may not: touch /run/planb/new
 may not: touch /run/planb/source/new
@@ -120,7 +126,8 @@ for name in web1 here other; do
 done
 install -d -o planb /media/usb/other /media/usb/other/data /etc/planb/keys
 for file in "/srv/backups of all/other/data/file" /media/usb/other/data/file /etc/planb/keys/web1 /etc/planb/keys/other \
-    /var/lib/planb/history.db /var/lib/planb/.ssh/id_ed25519 /run/planb-transfer/other/said; do
+    /var/lib/planb/history.db /var/lib/planb/.ssh/id_ed25519 /run/planb-transfer/other/said \
+    /var/lib/planb/.ssh/known_hosts.d/web1.example.org /var/lib/planb/.ssh/known_hosts.d/other.example.org; do
     echo secret >"$file"; chown planb "$file"
 done
 echo secret >/home/root-only; chmod 600 /home/root-only
@@ -141,6 +148,11 @@ on_each_release! {
              systemd-analyze verify --man=no planb@web1.timer planb-transfer@web1.service planb-transfer@here.service 2>&1",
         );
         assert_eq!(said, "");
+        // A host whose name has a colon, which means something to systemd.
+        machine.drop_in("v6", &WEB1.replace("web1.example.org", "2001:db8::1"));
+        machine.ok("systemctl daemon-reload");
+        let shown = machine.ok("systemctl show -P BindPaths planb-transfer@v6.service");
+        assert!(shown.split(' ').any(|path| path.starts_with("-/var/lib/planb/.ssh/known_hosts.d/2001:db8::1:")), "{shown}");
 
         for (unit, limit) in [
             ("planb@web1.service", 4.0),

@@ -31,7 +31,7 @@ impl Hooks {
             }
             for (run, ended) in waiting {
                 if !logging {
-                    world.log(ended.log, &[]);
+                    world.log(ended.log, &[("PLANB_FILESET", name.as_str())]);
                     logging = true;
                 }
                 // Before the hooks: better that one hears of a run never than for ever again.

@@ -13,7 +13,6 @@ use crate::history;
 use crate::host::status;
 use crate::report::table::minute;
 use crate::run::asked;
-use crate::run::carry::Carrier;
 use crate::run::claim::{self, Refused};
 use crate::run::{self, Answer, Event, Patience, Request, ending, retry};
 use anyhow::{Context, Result};
@@ -27,14 +26,24 @@ pub fn run(world: &World, name: &str) -> Result<Exit> {
     let id = world.run_id(true)?;
     let fileset = configuration.fileset(name.as_str());
     let group = fileset.and_then(|fileset| fileset.group.as_ref()).map(ToString::to_string);
-    let mut fields = vec![("PLANB_RUN_ID", id.as_str())];
+    let mut fields = vec![("PLANB_FILESET", name.as_str()), ("PLANB_RUN_ID", id.as_str())];
     fields.extend(group.as_deref().map(|group| ("PLANB_GROUP", group)));
     world.log(configuration.settings.log, &fields);
 
     let asked = asked::take(&world.paths, &name, world.clock.now());
     // A person's wish is a person's, also where a timer came at the same moment.
     let trigger = asked.as_ref().map_or(world.trigger, |asked| asked.trigger);
-    let Some(fileset) = fileset else { return invalid(world, &configuration, &name, id, trigger) };
+    // Said first and not for its own sake: journald looks up whose a line is when it gets to it, and would find nobody
+    // behind the only line of a short run.
+    log::info!(
+        "{name}: {}",
+        match trigger {
+            Trigger::Timer => "its timer starts a run",
+            Trigger::Manual => "somebody starts a run",
+            Trigger::Retry => "another attempt starts",
+        }
+    );
+    let Some(fileset) = fileset else { return Ok(invalid(world, &configuration, &name, id, trigger)) };
     if !fileset.enabled {
         let file = fileset.file.display();
         log::error!("{name} is disabled: set enabled = true in {file}");
@@ -53,7 +62,7 @@ pub fn run(world: &World, name: &str) -> Result<Exit> {
     retry::cancel(&world.paths, &name);
     let mut teller = Teller { fileset, until: None };
     match run::run(&host, fileset, &request, |event| teller.tell(&event)) {
-        Ok(Answer::Ran(record)) => Ok(match told(host.carrier, &record) {
+        Ok(Answer::Ran(record)) => Ok(match told(&record) {
             // It did as it was told: no unit of a failed service is left behind.
             _ if record.result == Some(Outcome::Interrupted) => Exit::Done,
             exit => exit,
@@ -69,16 +78,10 @@ pub fn run(world: &World, name: &str) -> Result<Exit> {
 
 /// A run that cannot begin because the configuration is wrong is a failure like any other: it is recorded, and whoever
 /// listens for failures hears of it.
-fn invalid(
-    world: &World,
-    configuration: &Configuration,
-    name: &Name,
-    id: String,
-    trigger: Trigger,
-) -> Result<Exit> {
+fn invalid(world: &World, configuration: &Configuration, name: &Name, id: String, trigger: Trigger) -> Exit {
     let Some(invalid) = configuration.invalid(name.as_str()) else {
         log::error!("{}", configuration.unknown(name.as_str()));
-        return Ok(Exit::Usage);
+        return Exit::Usage;
     };
     for diagnostic in &invalid.diagnostics {
         log::error!("{diagnostic}");
@@ -87,7 +90,7 @@ fn invalid(
         Ok(claim) => claim,
         Err(refused) => {
             say(format_args!("planb: {refused}"));
-            return Ok(Exit::Busy);
+            return Exit::Busy;
         }
     };
     let now = world.clock.now();
@@ -117,8 +120,8 @@ fn invalid(
     for notice in begun.notices.iter().chain(&ended.notices) {
         ending::say_of(name, notice);
     }
-    told(Carrier::Unit(World::account()?), &record);
-    Ok(Exit::Usage)
+    told(&record);
+    Exit::Usage
 }
 
 /// Tells systemd, and so whoever asks it, what the run does or waits for, and until when.

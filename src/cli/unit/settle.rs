@@ -19,7 +19,8 @@ impl Settle {
     pub fn run(self, world: &World) -> Result<Exit> {
         let configuration = config::load(&world.paths, world.user);
         let id = world.run_id(true)?;
-        world.log(configuration.settings.log, &[("PLANB_RUN_ID", id.as_str())]);
+        let fields = [("PLANB_FILESET", self.fileset.as_str()), ("PLANB_RUN_ID", id.as_str())];
+        world.log(configuration.settings.log, &fields);
         // What is begun here is brought to its end: it is short, and nobody comes after us.
         let (stop, slots) = (Stop::new()?, slots(world, &configuration));
         let host = world.unit_host(&slots, &stop, configuration.settings.log)?;

@@ -18,7 +18,8 @@ impl Transfer {
         let job = Job::read(&world.paths, &self.fileset).with_context(|| {
             format!("failed to read the job of {0}: only a run of {0} starts this", self.fileset)
         })?;
-        world.log(job.log, &[("PLANB_RUN_ID", job.id.as_str())]);
+        // What it has to say goes to the run. This is for what cannot.
+        world.log(None, &[("PLANB_RUN_ID", job.id.as_str())]);
         let stop = world::stop()?;
         Ok(match carry::carry_inside(&world.paths, &job, &stop)? {
             // Who was asked to stop and did has not failed; that nothing came of it is in the outcome.

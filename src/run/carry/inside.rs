@@ -3,6 +3,7 @@
 
 use super::here::Scratch;
 use super::job::{self, Job};
+use super::said::Mouth;
 use super::told::{self, CameTo, Outcome};
 use crate::fileset::name::Name;
 use crate::host::lock::Lock;
@@ -27,6 +28,8 @@ pub enum Failed {
     Busy { fileset: Name },
     #[error("failed to make {}", .path.display())]
     Scratch { path: PathBuf, source: io::Error },
+    #[error("failed to open a file in {} to say something into", .path.display())]
+    Mouth { path: PathBuf, source: io::Error },
     #[error("failed to share the lock")]
     Share { source: io::Error },
     #[error("failed to tell what it came to")]
@@ -43,6 +46,8 @@ pub fn carry(paths: &Paths, job: &Job, stop: &Stop) -> Result<Option<Verdict>, F
     let path = directory.join("scratch");
     let scratch = Scratch::make(&path).map_err(|source| Failed::Scratch { path, source })?;
 
+    let mut mouth = Mouth::open(&directory, &job.id)
+        .map_err(|source| Failed::Mouth { path: directory.clone(), source })?;
     let mut told: Option<Instant> = None;
     let handed = transport::Job {
         name,
@@ -65,8 +70,8 @@ pub fn carry(paths: &Paths, job: &Job, stop: &Stop) -> Result<Option<Verdict>, F
                 }
             }
         }
-        transport::Event::Line { level, text } => log::log!(level, "{name}: {text}"),
-        transport::Event::Degraded(what) => log::warn!("{name}: {what}"),
+        transport::Event::Line { level, text } => mouth.say(level, &text),
+        transport::Event::Degraded(what) => mouth.say(log::Level::Warn, &what),
     });
     let (verdict, came_to) = match done {
         Ok(transferred) => (None, CameTo::Done(transferred)),

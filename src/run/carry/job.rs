@@ -3,7 +3,6 @@
 //! Both are root's and the transfer's to read. All that a transfer needs is in the job, so that it need not see the
 //! configuration of this fileset, let alone of others.
 
-use crate::config::Log;
 use crate::fileset::name::Name;
 use crate::fileset::quantity::Span;
 use crate::fileset::workspace::Workspace;
@@ -32,7 +31,6 @@ pub struct Job {
     pub known_hosts: PathBuf,
     pub home: PathBuf,
     pub timeout: Span,
-    pub log: Option<Log>,
 }
 
 fn directory(paths: &Paths) -> PathBuf {

@@ -4,6 +4,10 @@
 mod here;
 mod inside;
 pub mod job;
+mod place;
+mod said;
+#[cfg(test)]
+mod tests;
 mod told;
 mod unit;
 
@@ -13,10 +17,14 @@ pub use unit::{end, signal};
 
 use super::Event;
 use super::attempt::{Cut, Surroundings};
+use crate::config::Fileset;
+use crate::fileset::name::Name;
 use crate::fileset::progress::Transferred;
 use crate::fileset::workspace::Workspace;
 use crate::host::account::Account;
+use crate::host::paths::Paths;
 use crate::storage::Storage;
+use said::Ear;
 
 /// Who does what talks to the source.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +43,20 @@ impl Carrier {
             Self::Unit(account) => storage.filled_by(account),
         }
     }
+}
+
+/// Logs what the transfer unit of a run that is gone still had to say. `fileset` is absent where its configuration is by now.
+pub fn relay_rest(paths: &Paths, name: &Name, fileset: Option<&Fileset>, id: &str) {
+    relay(&mut Ear::new(paths, name, id), name, fileset, true);
+}
+
+/// Logs what a transfer unit has said since, as the run's own and yet told apart from what the run itself says: its
+/// words are those of who talks to the network. `over`: it will say no more.
+fn relay(ear: &mut Ear, name: &Name, fileset: Option<&Fileset>, over: bool) {
+    ear.listen(over, |level, text| {
+        let text = fileset.map_or_else(|| text.to_owned(), |f| place::outside(&f.transport, text));
+        log::log!(level, PLANB_FROM = "transfer"; "{name}: {text}");
+    });
 }
 
 /// Makes the workspace equal to the source.

@@ -8,7 +8,7 @@ use crate::fileset::name::Name;
 use crate::fileset::progress::{Progress, Transferred};
 use crate::host::paths::Paths;
 use crate::transport::Failure;
-use nix::fcntl::{OFlag, open, openat};
+use nix::fcntl::{self, OFlag, openat};
 use nix::sys::stat::Mode;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -70,24 +70,31 @@ pub fn read_outcome(paths: &Paths, fileset: &Name, id: &str) -> io::Result<CameT
         return Err(io::Error::other("it is another run's"));
     }
     Ok(match told.came_to {
-        CameTo::Nothing(failure) => CameTo::Nothing(Failure { reason: plain(&failure.reason), ..failure }),
+        CameTo::Nothing(failure) => {
+            CameTo::Nothing(Failure { reason: plain(&failure.reason, LONGEST_REASON), ..failure })
+        }
         done @ CameTo::Done(_) => done,
     })
 }
 
-/// One line that a terminal can be shown.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_REASON).collect()
+/// One line that a terminal can be shown, of at most so many characters.
+pub fn plain(text: &str, longest: usize) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(longest).collect()
+}
+
+/// Opens a file of a transfer's, if it is one.
+pub fn open(directory: &Path, name: &str) -> io::Result<File> {
+    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let directory = fcntl::open(directory, flags | OFlag::O_DIRECTORY, Mode::empty())?;
+    // Without O_NONBLOCK a named pipe would hold us up.
+    let file = File::from(openat(directory, name, flags | OFlag::O_NONBLOCK, Mode::empty())?);
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no file")) }
 }
 
 fn read<T: DeserializeOwned>(directory: &Path, name: &str) -> io::Result<T> {
-    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let directory = open(directory, flags | OFlag::O_DIRECTORY, Mode::empty())?;
-    // Without O_NONBLOCK a named pipe would hold us up.
-    let file = File::from(openat(directory, name, flags | OFlag::O_NONBLOCK, Mode::empty())?);
-    let metadata = file.metadata()?;
-    if !metadata.is_file() || metadata.len() > LONGEST {
-        return Err(io::Error::other("it is no file of a fitting size"));
+    let file = open(directory, name)?;
+    if file.metadata()?.len() > LONGEST {
+        return Err(io::Error::other("it is too long"));
     }
     let mut bytes = Vec::new();
     file.take(LONGEST).read_to_end(&mut bytes)?;
@@ -96,24 +103,11 @@ fn read<T: DeserializeOwned>(directory: &Path, name: &str) -> io::Result<T> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::Place;
     use super::*;
     use crate::transport::Verdict;
     use nix::unistd::mkfifo;
     use std::os::unix::fs::symlink;
-
-    struct Place {
-        _root: tempfile::TempDir,
-        paths: Paths,
-        name: Name,
-    }
-
-    fn place() -> Place {
-        let root = tempfile::tempdir().expect("a directory");
-        let paths = Paths::new(Some(root.path().into()));
-        let name: Name = "web1".parse().expect("a name");
-        fs::create_dir_all(paths.transfer(&name)).expect("a directory");
-        Place { _root: root, paths, name }
-    }
 
     fn failure(reason: &str) -> CameTo {
         CameTo::Nothing(Failure { verdict: Verdict::Failed, reason: reason.into(), exit_code: Some(23) })
@@ -121,24 +115,24 @@ mod tests {
 
     #[test]
     fn an_outcome_comes_over_and_is_of_its_run() {
-        let Place { _root, paths, name } = place();
-        let directory = paths.transfer(&name);
+        let Place { paths, name, .. } = &Place::new();
+        let directory = paths.transfer(name);
         let done = || CameTo::Done(Transferred { files: 3, ..Transferred::default() });
         outcome(&directory, &Outcome { id: "1".into(), came_to: done() }).expect("written");
-        assert_eq!(read_outcome(&paths, &name, "1").expect("read"), done());
-        assert!(read_outcome(&paths, &name, "2").is_err());
+        assert_eq!(read_outcome(paths, name, "1").expect("read"), done());
+        assert!(read_outcome(paths, name, "2").is_err());
         let long = "x\n\u{1b}[2J".repeat(2000);
         outcome(&directory, &Outcome { id: "1".into(), came_to: failure(&long) }).expect("written");
-        let Ok(CameTo::Nothing(failure)) = read_outcome(&paths, &name, "1") else { panic!("a failure") };
+        let Ok(CameTo::Nothing(failure)) = read_outcome(paths, name, "1") else { panic!("a failure") };
         assert!(failure.reason.chars().count() == LONGEST_REASON && !failure.reason.contains('\u{1b}'));
     }
 
     #[test]
     fn links_pipes_directories_and_nonsense_mean_nothing() {
-        let Place { _root, paths, name } = place();
-        let at = paths.transfer(&name).join(OUTCOME);
+        let Place { paths, name, .. } = &Place::new();
+        let at = paths.transfer(name).join(OUTCOME);
         let refused = |what: &str| {
-            assert!(read_outcome(&paths, &name, "1").is_err(), "{what}");
+            assert!(read_outcome(paths, name, "1").is_err(), "{what}");
             if fs::remove_file(&at).is_err() {
                 fs::remove_dir(&at).expect("removed");
             }
@@ -164,21 +158,21 @@ mod tests {
         more.extend(b",\"more\":1}");
         fs::write(&at, more).expect("written");
         refused("more than it should say");
-        fs::remove_dir(paths.transfer(&name)).expect("removed");
-        symlink("/tmp", paths.transfer(&name)).expect("linked");
-        assert!(read_outcome(&paths, &name, "1").is_err());
+        fs::remove_dir(paths.transfer(name)).expect("removed");
+        symlink("/tmp", paths.transfer(name)).expect("linked");
+        assert!(read_outcome(paths, name, "1").is_err());
     }
 
     #[test]
     fn a_share_is_a_share() {
-        let Place { _root, paths, name } = place();
-        let at = paths.transfer(&name).join(PROGRESS);
+        let Place { paths, name, .. } = &Place::new();
+        let at = paths.transfer(name).join(PROGRESS);
         let told = |fraction: &str| {
             let text = format!(
                 "{{\"bytes\":1,\"fraction\":{fraction},\"rate\":2,\"eta_s\":null,\"files\":3,\"of_files\":4}}"
             );
             fs::write(&at, text).expect("written");
-            read_progress(&paths, &name).and_then(|progress| progress.fraction)
+            read_progress(paths, name).and_then(|progress| progress.fraction)
         };
         assert_eq!((told("0.25"), told("7"), told("-1e300")), (Some(0.25), Some(1.0), Some(0.0)));
         assert_eq!((told("1e999"), told("\"x\"")), (None, None));

@@ -4,20 +4,21 @@
 //! nothing of the unit lives on.
 
 use super::job::{self, Job};
+use super::said::Ear;
 use super::told::{self, CameTo};
+use super::{place, relay};
 use crate::fileset::name::Name;
 use crate::fileset::progress::Transferred;
 use crate::fileset::reason::chain;
 use crate::fileset::record::Outcome;
 use crate::fileset::workspace::Workspace;
 use crate::host::account::Account;
-use crate::host::paths::{LOCAL_SOURCE, Paths};
+use crate::host::paths::Paths;
 use crate::host::process::{Ending, Limits};
 use crate::host::{lock, systemd};
 use crate::run::Event;
 use crate::run::attempt::{Cut, Surroundings};
-use crate::transport::Transport;
-use crate::transport::rsync::settings::Source;
+use crate::transport::{self, Failure};
 use nix::poll::{PollTimeout, poll};
 use nix::sys::signal::Signal;
 use std::io;
@@ -50,19 +51,21 @@ pub fn transfer(
     let job = Job {
         id: s.request.id.clone(),
         fileset: fileset.name.clone(),
-        transport: seen_from_inside(&fileset.transport),
+        transport: place::inside(&fileset.transport),
         workspace: workspace.clone(),
         known_hosts: paths.known_hosts(),
         home: paths.state(),
         timeout: fileset.timeout,
-        log: s.host.log,
     };
+    let limits = Limits { stop: s.host.stop, deadline: Some(Instant::now() + GRACE) };
+    transport::provide(&job.transport, &job.known_hosts, &job.home, limits, account)?;
     let _handed_over = job
         .hand_over(paths, account)
         .map_err(|e| Cut::new(Outcome::Failure, format!("failed to hand the transfer over: {e}")))?;
 
     let deadline = Instant::now() + fileset.timeout.duration() + GRACE;
     let limits = Limits { stop: s.host.stop, deadline: Some(deadline) };
+    let mut ear = Ear::new(paths, &fileset.name, &s.request.id);
     let (tell, ended) = mpsc::channel();
     let started = thread::scope(|scope| {
         scope.spawn(|| drop(tell.send(systemd::start_and_wait(&unit, limits))));
@@ -70,6 +73,7 @@ pub fn transfer(
             match ended.recv_timeout(PACE) {
                 Ok(started) => break started,
                 Err(RecvTimeoutError::Timeout) => {
+                    relay(&mut ear, &fileset.name, Some(fileset), false);
                     if let Some(progress) = told::read_progress(paths, &fileset.name) {
                         watch(Event::Progress(&progress));
                     }
@@ -89,7 +93,9 @@ pub fn transfer(
     }
     // Read before anything else is done to the unit.
     let last = if clean { None } else { Some(last_of(&unit)) };
-    end(paths, &fileset.name, !clean).map_err(|why| Cut::new(Outcome::Failure, why))?;
+    let over = end(paths, &fileset.name, !clean);
+    relay(&mut ear, &fileset.name, Some(fileset), over.is_ok());
+    over.map_err(|why| Cut::new(Outcome::Failure, why))?;
 
     if s.host.stop.wished() {
         return Err(Cut::interrupted());
@@ -97,7 +103,10 @@ pub fn transfer(
     let said = told::read_outcome(paths, &fileset.name, &s.request.id);
     match (started, said) {
         (Ok(_), Ok(CameTo::Done(transferred))) if clean => Ok(transferred),
-        (Ok(_), Ok(CameTo::Nothing(failure))) => Err(failure.into()),
+        (Ok(_), Ok(CameTo::Nothing(failure))) => {
+            let reason = place::outside(&fileset.transport, &failure.reason);
+            Err(Failure { reason, ..failure }.into())
+        }
         (Err(error), _) => Err(Cut::new(Outcome::Failure, chain(&error))),
         (Ok(started), _) if started.ending == Ending::TimedOut => {
             let reason = "the transfer took longer than `timeout`, did not end by itself and was stopped";
@@ -110,16 +119,6 @@ pub fn transfer(
         )),
         (Ok(started), _) => Err(last.unwrap_or_default().cut(&unit, &started.said)),
     }
-}
-
-/// The transport as the unit has it: a source on this machine is not at its own place there.
-fn seen_from_inside(transport: &Transport) -> Transport {
-    let mut inside = transport.clone();
-    let Transport::Rsync(settings) = &mut inside;
-    if let (Source::Local(path), Ok(there)) = (&mut settings.source, LOCAL_SOURCE.parse()) {
-        *path = there;
-    }
-    inside
 }
 
 /// Sees to it that nothing of the fileset's transfer lives. `stop`: although systemd may think so.

@@ -1,83 +1,57 @@
-//! zfs(8), called with a bound.
-//!
-//! Nothing is asked of a pool that is suspended: what waits for its disks waits in the kernel, where nobody can end it. If
-//! that befalls it while we wait, the bound is what gives up.
+//! zfs and zpool, called. Every call has a bound, and none is made that a pool which has lost its disks would hang.
 
-use super::Error;
-use crate::host::process::{Captured, Input, Limits, Program};
+use super::error::Error;
+use crate::host::process::{Ending, Input, Limits, Program};
 use crate::host::secret::Secret;
 use crate::host::signals::Stop;
-use std::ffi::OsStr;
-use std::fs;
-use std::io::ErrorKind;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// How long a question may take. Thousands of snapshots are listed from disks that have other work.
-const ANSWER: Duration = Duration::from_secs(5 * 60);
+/// A pool that is busy takes its time.
+const PATIENCE: Duration = Duration::from_secs(600);
 
-/// How long a change may take: it has to wait for what others are writing.
-const CHANGE: Duration = Duration::from_secs(30 * 60);
+/// A name and two numbers for each snapshot of a large pool.
+const LONGEST: usize = 256 << 20;
 
-/// Twenty thousand lines of a hundred bytes are two megabytes.
-const LONGEST: usize = 64 << 20;
+/// Runs `zfs` with these arguments, and gives what it printed.
+pub fn zfs(arguments: &[&str]) -> Result<String, Error> {
+    call("zfs", arguments, Input::Nothing)
+}
 
-/// One directory for each pool that is imported.
-const KSTAT: &str = "/proc/spl/kstat/zfs";
+/// The same, with a key on its standard input.
+pub fn zfs_with_key(arguments: &[&str], key: Secret) -> Result<String, Error> {
+    call("zfs", arguments, Input::Secret(key))
+}
 
-/// Whether a pool can be asked and told anything. A file of the kernel's that is read without a look at any disk.
-pub fn ready(pool: &str) -> Result<(), Error> {
-    let path = Path::new(KSTAT).join(pool).join("state");
-    let pool = pool.to_owned();
-    match fs::read_to_string(&path) {
-        Ok(state) => match state.trim() {
+/// Makes sure that the pool answers: what is asked of one that is suspended never comes back. `zpool list` asks no disk.
+pub fn check_pool(filesystem: &str) -> Result<(), Error> {
+    let pool = filesystem.split('/').next().unwrap_or(filesystem);
+    match call("zpool", &["list", "-H", "-o", "health", pool], Input::Nothing) {
+        Ok(health) => match health.trim() {
+            // What is left of a degraded pool works.
             "ONLINE" | "DEGRADED" => Ok(()),
-            "SUSPENDED" => Err(Error::Suspended { pool }),
-            state => Err(Error::Unusable { pool, state: state.to_owned() }),
+            health => Err(Error::PoolDown { pool: pool.into(), health: health.into() }),
         },
-        Err(error) if error.kind() == ErrorKind::NotFound && Path::new(KSTAT).is_dir() => {
-            Err(Error::NoPool { pool })
+        Err(Error::Failed { said, .. }) if said.contains("no such pool") => {
+            Err(Error::NoPool { pool: pool.into() })
         }
-        Err(error) if error.kind() == ErrorKind::NotFound => Err(Error::NotLoaded),
-        Err(error) => Err(Error::io("look at", path)(error)),
+        Err(error) => Err(error),
     }
 }
 
-/// What a question came to, whether it was answered or not.
-pub fn ask(arguments: &[&str]) -> Result<Captured, Error> {
-    call(arguments, None, ANSWER)
-}
-
-/// The answer to a question about `filesystem`.
-pub fn answer(filesystem: &str, arguments: &[&str]) -> Result<String, Error> {
-    let done = ask(arguments)?;
-    if done.ending.is_clean() { Ok(text(&done.stdout)) } else { Err(failed(filesystem, arguments, &done)) }
-}
-
-/// What a change came to, whether it was made or not.
-pub fn attempt(arguments: &[&str], key: Option<Secret>) -> Result<Captured, Error> {
-    call(arguments, key, CHANGE)
-}
-
-/// Changes something of `filesystem`.
-pub fn change(filesystem: &str, arguments: &[&str], key: Option<Secret>) -> Result<(), Error> {
-    let done = attempt(arguments, key)?;
-    if done.ending.is_clean() { Ok(()) } else { Err(failed(filesystem, arguments, &done)) }
-}
-
-/// The error of a call that did not end well.
-pub fn failed(filesystem: &str, arguments: &[&str], done: &Captured) -> Error {
-    Error::of(format!("zfs {}", arguments.join(" ")), filesystem, done)
-}
-
-pub fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// Short calls are not interrupted: what they change is then known to be changed.
-fn call<S: AsRef<OsStr>>(arguments: &[S], key: Option<Secret>, patience: Duration) -> Result<Captured, Error> {
-    let stop = Stop::new().map_err(Error::io("make", "a pair of sockets"))?;
-    let limits = Limits { stop: &stop, deadline: Some(Instant::now() + patience) };
-    let input = key.map_or(Input::Nothing, Input::Secret);
-    Ok(Program::find("zfs")?.args(arguments).stdin(input).capture(limits, LONGEST)?)
+/// What is begun is brought to its end: half of it done is what nobody wants. So these calls are not interrupted.
+fn call(program: &str, arguments: &[&str], input: Input) -> Result<String, Error> {
+    let stop = Stop::new().map_err(Error::Listen)?;
+    let limits = Limits { stop: &stop, deadline: Some(Instant::now() + PATIENCE) };
+    let done = Program::find(program)?.args(arguments).stdin(input).capture(limits, LONGEST)?;
+    let command = || format!("{program} {}", arguments.first().unwrap_or(&""));
+    match done.ending {
+        Ending::Exited(0) => String::from_utf8(done.stdout)
+            .map_err(|_| Error::NotUnderstood { said: "bytes that are no text".into() }),
+        Ending::TimedOut => Err(Error::TooLong { command: command(), seconds: PATIENCE.as_secs() }),
+        ending => {
+            let said = String::from_utf8_lossy(&done.stderr);
+            let said = said.lines().map(str::trim).filter(|line| !line.is_empty()).take(2);
+            Err(Error::Failed { command: command(), ending, said: said.collect::<Vec<_>>().join(" ") })
+        }
+    }
 }

@@ -6,7 +6,7 @@ use super::listing::{Properties, mounted_at};
 use crate::fileset::name::{DatasetName, Name};
 use crate::fileset::zfs::Filesystem;
 use crate::host::signals::Stop;
-use crate::keys::Keys;
+use crate::keys::{KeyFormat, Keys};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -23,13 +23,6 @@ const DEFAULTS: [(&str, &str); 5] =
 /// Whatever something above it says. Boot does not mount it, runs do; and what came from a source is kept here, not used.
 const FIXED: [(&str, &str); 4] =
     [("canmount", "noauto"), ("exec", "off"), ("setuid", "off"), ("devices", "off")];
-
-/// How its key is to be written for zfs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyFormat {
-    Raw,
-    Hex,
-}
 
 /// A dataset that is there and belongs to the fileset.
 #[derive(Debug)]

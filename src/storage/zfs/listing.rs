@@ -3,8 +3,8 @@
 
 use super::error::Error;
 use crate::fileset::snapshot::Automatic;
-use crate::storage::{SnapshotName, Space};
-use std::collections::HashMap;
+use crate::storage::{Held, SnapshotName, Space};
+use std::collections::{BTreeMap, HashMap};
 
 /// One of our snapshots.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,34 @@ pub fn snapshots(text: &str) -> impl Iterator<Item = (&str, Row)> {
         let (used, referenced) = (number(), number());
         Some((filesystem, Row { name, used, referenced }))
     })
+}
+
+/// The datasets right below `parent`, by name, of `zfs list -Hp -t filesystem,snapshot -o name,used,planb:fileset -d 2 PARENT`:
+///
+/// ```text
+/// tank/BACKUP  196608  -
+/// tank/BACKUP/web1  98304  web1
+/// tank/BACKUP/web1@planb-20260102T0304Z  8192  web1
+/// ```
+pub fn held(text: &str, parent: &str) -> Vec<Held> {
+    let mut held: BTreeMap<&str, Held> = BTreeMap::new();
+    for line in text.lines() {
+        let mut columns = line.split('\t');
+        let Some(name) = columns.next().and_then(|name| name.strip_prefix(parent)?.strip_prefix('/')) else {
+            continue;
+        };
+        if let Some((dataset, snapshot)) = name.split_once('@') {
+            if let (Some(dataset), Some(name)) = (held.get_mut(dataset), SnapshotName::parse(snapshot)) {
+                dataset.snapshots += 1;
+                dataset.newest = dataset.newest.max(Some(name.time()));
+            }
+        } else if let Ok(dataset) = name.parse() {
+            let used = columns.next().and_then(|used| used.parse().ok());
+            let fileset = columns.next().filter(|owner| *owner != "-").map(str::to_owned);
+            held.insert(name, Held { name: dataset, fileset, snapshots: 0, newest: None, used });
+        }
+    }
+    held.into_values().collect()
 }
 
 /// Why a snapshot cannot be destroyed, if so.
@@ -149,6 +177,21 @@ mod tests {
                 ("tank/B/db1", "planb-20260102T0304Z".into(), None),
             ]
         );
+    }
+
+    #[test]
+    fn every_dataset_is_listed_with_its_newest_snapshot() {
+        let text = "tank/B\t400\t-\ntank/B/db1\t300\t-\ntank/B/db1@zfs-auto\t1\t-\ntank/B/db1/sub\t1\t-\n\
+                    tank/B/web1\t200\tacme\ntank/B/web1@planb-20260103T0304Z\t8\tacme\n\
+                    tank/B/web1@planb-20260102T0304Z\t8\tacme\ntank/B/Not Ours\t1\t-\n";
+        let held = held(text, "tank/B");
+        let seen: Vec<_> = held
+            .iter()
+            .map(|held| (held.name.as_str(), held.fileset.as_deref(), held.snapshots, held.used))
+            .collect();
+        assert_eq!(seen, [("db1", None, 0, Some(300)), ("web1", Some("acme"), 2, Some(200))]);
+        let newest = SnapshotName::parse("planb-20260103T0304Z").map(|name| name.time());
+        assert_eq!(held[1].newest, newest);
     }
 
     #[test]

@@ -13,9 +13,11 @@
 mod command;
 mod dataset;
 mod error;
+mod key;
 mod listing;
 mod mount;
 mod open;
+mod rename;
 
 pub use error::Error;
 pub use open::Open;

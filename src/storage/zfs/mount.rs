@@ -6,12 +6,13 @@
 //! other hands before has neither mark, and nobody here unmounts it. Looking and doing are one step under a lock.
 
 use super::command::{zfs, zfs_with_key};
-use super::dataset::{Dataset, KeyFormat, mount_point};
+use super::dataset::{Dataset, mount_point};
 use super::error::Error;
 use crate::fileset::name::{DatasetName, Name};
+use crate::fileset::reason::chain;
 use crate::host::lock::{self, Lock};
 use crate::host::signals::Stop;
-use crate::keys::{self, Keys};
+use crate::keys::{self, KeyFormat, Keys};
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -111,12 +112,14 @@ fn load_key(
         return Err(Error::KeyMissing { filesystem, place, fileset: fileset.clone() });
     }
     for keys::Candidate { slot, key } in candidates {
-        let written = match format {
-            KeyFormat::Raw => key.raw(),
-            KeyFormat::Hex => key.hex(),
-        };
-        match zfs_with_key(&["load-key", "-L", "prompt", filesystem], written) {
-            Ok(_) => return Ok(keys.settle(slot)?),
+        match zfs_with_key(&["load-key", "-L", "prompt", filesystem], key.written(format)) {
+            Ok(_) => {
+                // It is open, and that is what counts: what is not cleared away now is the next time.
+                if let Err(error) = keys.settle(slot) {
+                    log::warn!("{fileset}: {}", chain(&error));
+                }
+                return Ok(());
+            }
             Err(Error::Failed { said, .. }) if said.contains("Incorrect key") => {}
             Err(error) => return Err(error),
         }

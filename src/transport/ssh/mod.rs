@@ -10,6 +10,7 @@ pub use trouble::explain;
 use super::rsync::settings::Ssh;
 use super::rsync::words::Jump;
 use crate::fileset::name::Name;
+use crate::host::account::Account;
 use crate::host::process::{self, Limits, Program};
 use client_config::Hop;
 use std::fs::OpenOptions;
@@ -35,6 +36,8 @@ pub enum Error {
     Write { path: PathBuf, source: io::Error },
     #[error("failed to use the known hosts' directory {path}")]
     KnownHosts { path: PathBuf, source: io::Error },
+    #[error("{path} is no plain file: move it away")]
+    NoFile { path: PathBuf },
     #[error(
         "ssh cannot be told of {path}: there is a quote, a control character or \"${{\" in it: move it elsewhere"
     )]
@@ -65,6 +68,20 @@ pub fn prepare(
     }
     write(&config, &client_config::text(name, &hop, place, limits)?)?;
     Ok(config)
+}
+
+/// The hosts that an ssh to the source meets, each with its port: the source, and the jump host before it.
+pub fn hosts(ssh: &Ssh) -> impl Iterator<Item = (&str, u16)> {
+    let jump = ssh.jump.as_ref().map(|jump| {
+        let (_, host, port) = parts(jump);
+        (host, port.unwrap_or(22))
+    });
+    [(ssh.host.as_str(), ssh.port)].into_iter().chain(jump)
+}
+
+/// Lets somebody else have what an ssh of theirs needs and could not be trusted to make: see [`known_hosts`].
+pub fn provide(ssh: &Ssh, place: Place<'_>, limits: Limits<'_>, writer: Account) -> Result<(), Error> {
+    hosts(ssh).try_for_each(|(host, port)| known_hosts::provide(host, port, place, limits, writer))
 }
 
 /// `[user@]host[:port]`, checked when it was read.

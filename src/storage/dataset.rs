@@ -1,13 +1,17 @@
 //! One dataset's directory: whose it is, what is in it, and the two renames that make and unmake snapshots.
 
-use super::descent::{DIRECTORY, Identity, is_directory};
-use super::{Error, SnapshotName};
+use super::descent::{self, DIRECTORY, Identity, Task, is_directory};
+use super::{DATA, Destroyed, Emptied, Error, Listed, SnapshotName};
 use crate::fileset::name::{DatasetName, Name};
+use crate::fileset::snapshot::Automatic;
+use crate::host::signals::Stop;
+use nix::NixPath;
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, renameat};
 use nix::sys::stat::{Mode, fstat, fstatat, mkdirat};
 use nix::unistd::fsync;
+use std::collections::BTreeSet;
 use std::ffi::CStr;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -19,6 +23,8 @@ pub const MARKER: &str = ".planb";
 /// The marker before it is whole.
 const MARKER_DRAFT: &str = ".planb.new";
 const TRASH: &str = ".trash";
+/// A snapshot before it has its name.
+pub const NEW: &str = ".new";
 
 /// Nobody but who runs the backups: each holds a whole host's secrets.
 pub const PRIVATE: Mode = Mode::S_IRWXU;
@@ -60,17 +66,23 @@ impl Dataset {
             fsync(root).map_err(Error::io("sync", root_path))?;
             Self::find(root, root_path, name)?.ok_or(Error::Replaced { path })?
         };
-        match dataset.owner()? {
-            Some(owner) if owner == fileset.as_str() => {}
-            Some(owner) => {
-                return Err(Error::BelongsToAnother { path: dataset.path, owner, fileset: fileset.clone() });
-            }
-            None if dataset.is_untouched()? => dataset.mark(fileset)?,
-            None => return Err(Error::NotADataset { path: dataset.path, fileset: fileset.clone() }),
+        if dataset.owner()?.is_none() && dataset.is_untouched()? {
+            dataset.mark(fileset)?;
         }
+        dataset.require_owner(fileset)?;
         // Created now and not when it is needed, because then the disk may be full.
         dataset.make_directory(TRASH)?;
         Ok(dataset)
+    }
+
+    /// Refuses a dataset that is another fileset's, or no dataset at all.
+    pub fn require_owner(&self, fileset: &Name) -> Result<(), Error> {
+        let (path, fileset) = (self.path.clone(), fileset.clone());
+        match self.owner()? {
+            Some(owner) if owner == fileset.as_str() => Ok(()),
+            Some(owner) => Err(Error::BelongsToAnother { path, owner, fileset }),
+            None => Err(Error::NotADataset { path, fileset }),
+        }
     }
 
     pub fn path(&self) -> &Path {
@@ -85,16 +97,63 @@ impl Dataset {
         self.path.join(TRASH)
     }
 
-    /// Our snapshots, oldest first. Links, files and names that are not ours are not snapshots.
+    /// Our snapshots, oldest first. Links, files, names that are not ours and directories without files are not snapshots.
     pub fn snapshots(&self) -> Result<Vec<SnapshotName>, Error> {
+        let mut names = self.named()?;
+        names.retain(|name| self.has_data(name));
+        names.sort_by_cached_key(|name| (name.time(), name.to_string()));
+        Ok(names)
+    }
+
+    /// Directories that have a snapshot's name and nothing that would make them one.
+    pub fn hollow(&self) -> Result<Vec<SnapshotName>, Error> {
+        let mut names = self.named()?;
+        names.retain(|name| !self.has_data(name));
+        Ok(names)
+    }
+
+    fn named(&self) -> Result<Vec<SnapshotName>, Error> {
         let mut names = Vec::new();
         self.each_entry(|entry, kind| {
             let name = entry.to_str().ok().and_then(SnapshotName::parse);
             names.extend(name.filter(|_| kind == Some(Type::Directory) || self.is_directory(entry)));
             true
         })?;
-        names.sort_by_cached_key(|name| (name.time(), name.to_string()));
         Ok(names)
+    }
+
+    fn has_data(&self, name: &SnapshotName) -> bool {
+        self.is_directory(format!("{name}/{DATA}").as_str())
+    }
+
+    /// The same, as a storage lists them.
+    pub fn listed(&self) -> Result<Vec<Listed>, Error> {
+        let listed = |name: SnapshotName| Listed {
+            path: self.path.join(name.to_string()).join(DATA),
+            name,
+            used: None,
+            referenced: None,
+        };
+        Ok(self.snapshots()?.into_iter().map(listed).collect())
+    }
+
+    /// Which of these snapshots are there to be destroyed; the others are skipped. The newest is refused.
+    pub fn doom(&self, snapshots: &[Automatic]) -> Result<(BTreeSet<Automatic>, Destroyed), Error> {
+        let there: BTreeSet<Automatic> = self
+            .snapshots()?
+            .into_iter()
+            .filter_map(|name| match name {
+                SnapshotName::Automatic(name) => Some(name),
+                SnapshotName::Kept(_) => None,
+            })
+            .collect();
+        let doomed: BTreeSet<Automatic> = snapshots.iter().copied().collect();
+        // Every plan keeps it. Whatever went wrong that one does not: here it ends.
+        if let Some(newest) = there.last().filter(|newest| doomed.contains(newest)) {
+            return Err(Error::Newest { path: self.path.join(newest.to_string()) });
+        }
+        let gone: Vec<Automatic> = doomed.difference(&there).copied().collect();
+        Ok((doomed.intersection(&there).copied().collect(), Destroyed::nothing_of(&gone)))
     }
 
     /// Makes a directory of ours, unless it is there, and opens it.
@@ -146,6 +205,46 @@ impl Dataset {
         }
     }
 
+    pub fn has_trash(&self) -> Result<bool, Error> {
+        let Some(trash) = self.trash()? else { return Ok(false) };
+        let mut entries = Dir::from_fd(trash).map_err(Error::io("list", self.trash_path()))?;
+        let dots = 2;
+        Ok(entries.iter().nth(dots).is_some())
+    }
+
+    /// What is in the trash, as names of the dataset.
+    pub fn in_trash(&self) -> Result<Vec<String>, Error> {
+        let Some(trash) = self.trash()? else { return Ok(Vec::new()) };
+        let failed = || Error::io::<Errno>("list", self.trash_path());
+        let mut dir = Dir::from_fd(trash).map_err(failed())?;
+        let mut names = Vec::new();
+        for entry in dir.iter() {
+            // Each has a name that we gave it.
+            if let Ok(name) = entry.map_err(failed())?.file_name().to_str()
+                && name != "."
+                && name != ".."
+            {
+                names.push(format!("{TRASH}/{name}"));
+            }
+        }
+        Ok(names)
+    }
+
+    /// Unlinks what is in the trash.
+    pub fn empty_trash(&self, stop: &Stop) -> Result<Emptied, Error> {
+        let Some(trash) = self.trash()? else { return Ok(Emptied::default()) };
+        // Nothing is unlinked before the rename that took it out of the list is on the disk.
+        self.sync()?;
+        let path = self.trash_path();
+        let walked = descent::walk(trash, Task::Empty, stop).map_err(Error::io("empty", &path))?;
+        match walked.first_failure {
+            Some((first, source)) => {
+                Err(Error::NotRemoved { path, failures: walked.failures, first, source })
+            }
+            None => Ok(Emptied { removed: walked.removed, stopped: walked.stopped }),
+        }
+    }
+
     /// What was renamed stays renamed.
     pub fn sync(&self) -> Result<(), Error> {
         if let Some(trash) = self.trash()? {
@@ -155,7 +254,7 @@ impl Dataset {
     }
 
     /// What the marker says; `None` where there is none, or one that never got its content.
-    fn owner(&self) -> Result<Option<String>, Error> {
+    pub fn owner(&self) -> Result<Option<String>, Error> {
         let path = self.path.join(MARKER);
         let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
         let marker = match openat(self, MARKER, flags, Mode::empty()) {
@@ -181,7 +280,7 @@ impl Dataset {
         Ok(untouched)
     }
 
-    fn mark(&self, fileset: &Name) -> Result<(), Error> {
+    pub fn mark(&self, fileset: &Name) -> Result<(), Error> {
         let path = self.path.join(MARKER_DRAFT);
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let draft = openat(self, MARKER_DRAFT, flags, Mode::S_IRUSR | Mode::S_IWUSR)
@@ -206,7 +305,7 @@ impl Dataset {
         Ok(())
     }
 
-    fn is_directory(&self, name: &CStr) -> bool {
+    fn is_directory<P: NixPath + ?Sized>(&self, name: &P) -> bool {
         fstatat(self, name, AtFlags::AT_SYMLINK_NOFOLLOW).is_ok_and(|stat| is_directory(&stat))
     }
 }

@@ -7,15 +7,17 @@
 //!
 //! Two walks of one tree at the same time are fine: what the other one took is gone, which is what both want.
 
+use crate::host::account::Account;
 use crate::host::signals::Stop;
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{FchmodatFlags, FileStat, Mode, SFlag, fchmod, fchmodat, fstat, fstatat};
-use nix::unistd::{UnlinkatFlags, unlinkat};
+use nix::unistd::{UnlinkatFlags, fchown, fchownat, unlinkat};
 use std::ffi::{CStr, CString, OsStr};
+use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -31,6 +33,10 @@ pub enum Task {
     /// Removes every file that has other names too: whoever writes into this tree next can reach no inode that is
     /// also in another one. Of files linked only among themselves the last name met stays, so no content is lost.
     Unshare,
+    /// Gives everything to somebody else.
+    Give(Account),
+    /// Changes nothing. What is on another file system, or in another subvolume, is a failure.
+    Look,
 }
 
 /// What a walk did.
@@ -40,7 +46,7 @@ pub struct Walked {
     pub removed: u64,
     /// Stopped before its end, because somebody wished so.
     pub stopped: bool,
-    /// Things that should have been removed and are still there.
+    /// Things that are still there, or another's, although they should not.
     pub failures: u64,
     /// The first of them, below the directory the walk began in.
     pub first_failure: Option<(PathBuf, io::Error)>,
@@ -67,11 +73,23 @@ pub fn is_directory(stat: &FileStat) -> bool {
     SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR
 }
 
+/// Whether no file system was mounted between the two: by the numbers that `proc_pid_fdinfo(5)` calls `mnt_id`. (Of
+/// openat2(2), which would tell as well, systemd's `RestrictSUIDSGID=` says that the kernel has none.)
+pub fn same_mount(one: &impl AsFd, other: &impl AsFd) -> io::Result<bool> {
+    Ok(mount(one.as_fd())? == mount(other.as_fd())?)
+}
+
+fn mount(file: BorrowedFd<'_>) -> io::Result<String> {
+    let text = fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd()))?;
+    let id = text.lines().find_map(|line| line.strip_prefix("mnt_id:"));
+    id.map(|id| id.trim().to_owned()).ok_or_else(|| io::ErrorKind::Unsupported.into())
+}
+
 /// Does `task` to all that is below `top`.
 ///
 /// # Errors
 ///
-/// What cannot be removed is counted, and the walk goes on. An error is the end of it: the tree was moved away
+/// What cannot be removed or given away is counted, and the walk goes on. An error is the end of it: the tree was moved away
 /// under us, or `top` cannot be read.
 pub fn walk(top: OwnedFd, task: Task, stop: &Stop) -> io::Result<Walked> {
     let identity = Identity::of(&fstat(&top)?);
@@ -153,7 +171,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Removes what is not a directory, where the task wants that.
+    /// Does to what is not a directory what the task wants.
     fn meet(&mut self, name: &CStr, kind: Option<Type>) -> Result<Met, Errno> {
         if kind == Some(Type::Directory) {
             return Ok(Met::Directory);
@@ -168,7 +186,12 @@ impl Walk<'_> {
                 return Ok(Met::Done);
             }
         }
-        match unlinkat(&self.here, name, UnlinkatFlags::NoRemoveDir) {
+        let removed = match self.task {
+            Task::Empty | Task::Unshare => unlinkat(&self.here, name, UnlinkatFlags::NoRemoveDir),
+            Task::Give(to) => return give(&self.here, name, to).map(|()| Met::Done),
+            Task::Look => return Ok(Met::Done),
+        };
+        match removed {
             Ok(()) => {
                 self.walked.removed += 1;
                 Ok(Met::Done)
@@ -197,9 +220,10 @@ impl Walk<'_> {
     }
 
     fn open(&self, name: &CStr) -> Result<(OwnedFd, Identity), Errno> {
+        let removes = matches!(self.task, Task::Empty | Task::Unshare);
         let directory = match openat(&self.here, name, DIRECTORY, Mode::empty()) {
             // Trees keep the modes of the source, and who is not root is bound by them.
-            Err(Errno::EACCES) => {
+            Err(Errno::EACCES) if removes => {
                 fchmodat(&self.here, name, Mode::S_IRWXU, FchmodatFlags::NoFollowSymlink)?;
                 openat(&self.here, name, DIRECTORY, Mode::empty())?
             }
@@ -212,8 +236,11 @@ impl Walk<'_> {
             return Err(Errno::EXDEV);
         }
         let mode = Mode::from_bits_truncate(stat.st_mode);
-        if !mode.contains(Mode::S_IRWXU) {
+        if removes && !mode.contains(Mode::S_IRWXU) {
             fchmod(&directory, mode | Mode::S_IRWXU)?;
+        }
+        if let Task::Give(to) = self.task {
+            fchown(&directory, Some(to.uid), Some(to.gid))?;
         }
         Ok((directory, identity))
     }
@@ -250,6 +277,10 @@ impl Walk<'_> {
         let above = self.levels.iter().skip(1).map(|level| level.name.as_c_str());
         above.chain([name]).map(|name| OsStr::from_bytes(name.to_bytes())).collect()
     }
+}
+
+fn give(directory: &OwnedFd, name: &CStr, to: Account) -> Result<(), Errno> {
+    fchownat(directory, name, Some(to.uid), Some(to.gid), AtFlags::AT_SYMLINK_NOFOLLOW)
 }
 
 #[cfg(test)]
