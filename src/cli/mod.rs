@@ -12,6 +12,7 @@ mod key;
 mod list;
 mod log;
 mod meter;
+mod open;
 mod out;
 mod reload;
 mod retention;
@@ -26,7 +27,6 @@ use crate::host::clock::Clock;
 use crate::host::paths::Paths;
 use clap::builder::TypedValueParser;
 use clap::{CommandFactory, Parser, Subcommand};
-use clap_complete::Shell;
 use exit::Exit;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -62,6 +62,9 @@ enum Command {
     Retention(retention::Retention),
     History(history::History),
     Stop(stop::Stop),
+    Open(open::Open),
+    Close(open::Close),
+    Shell(open::Shell),
     Key(key::Key),
     Rename(change::Rename),
     Clone(change::Clone),
@@ -86,7 +89,7 @@ enum Command {
     /// Print the completions for a shell
     #[command(hide = true)]
     Completions {
-        shell: Shell,
+        shell: clap_complete::Shell,
     },
 }
 
@@ -130,6 +133,9 @@ fn start(planb: Planb) -> anyhow::Result<Exit> {
         Command::Retention(retention) => retention.run(),
         Command::History(history) => history.run(&world),
         Command::Stop(stop) => stop.run(&world),
+        Command::Open(open) => open.run(&world),
+        Command::Close(close) => close.run(&world),
+        Command::Shell(shell) => shell.run(&world),
         Command::Key(key) => key.run(&world),
         Command::Rename(rename) => rename.run(&world),
         Command::Clone(clone) => clone.run(&world),

@@ -91,7 +91,7 @@ pub fn judge(host: &Host, zones: &Zones) -> Judged {
     for (name, written) in &host.storages {
         let mut result = storage(name, written, zones, &mut mistakes);
         if let Ok((_, settings)) = &result
-            && let Some(mistake) = shared_place(written, settings, &valid)
+            && let Some(mistake) = shared_place(name, written, settings, &valid)
         {
             mistakes.push(mistake.clone());
             result = Err(vec![mistake]);
@@ -119,30 +119,44 @@ pub fn judge(host: &Host, zones: &Zones) -> Judged {
 /// The complaint about a storage that is in the place of another one, or around it: each would take the other's datasets
 /// for its own.
 fn shared_place(
+    name: &str,
     Named { name: at, layer }: &Named,
     settings: &storage::Settings,
     others: &BTreeMap<StorageName, storage::Settings>,
 ) -> Option<Diagnostic> {
-    others.iter().find_map(|(name, other)| {
-        let (key, what) = if let (Some(parent), Some(others)) = (settings.parent(), other.parent())
-            && let Some(relation) = relation(parent.as_path(), others.as_path())
-        {
-            (layer.get(&keys::PARENT), format!("`parent` {relation} that of storage `{name}`"))
-        } else {
-            let relation = relation(settings.path(), other.path())?;
-            let path = settings.path().display();
-            (layer.get(&keys::PATH), format!("the path {path} {relation} that of storage `{name}`"))
+    others.iter().find_map(|(other_name, other)| {
+        let parents = settings.parent().zip(other.parent());
+        let parents = parents.and_then(|(one, other)| relation(one.as_path(), other.as_path()));
+        let (word, written, relation) = match parents {
+            Some(relation) => ("parent", layer.get(&keys::PARENT), relation),
+            None => ("path", layer.get(&keys::PATH), relation(settings.path(), other.path())?),
         };
-        let place = key.map_or(at.clone(), |written| written.value.span.clone());
+        let what = match relation {
+            Relation::Same => format!("storage `{name}` has the {word} of storage `{other_name}`"),
+            Relation::Below => {
+                format!("the {word} of storage `{name}` is below that of storage `{other_name}`")
+            }
+            Relation::Above => {
+                format!("the {word} of storage `{name}` is above that of storage `{other_name}`")
+            }
+        };
+        let place = written.map_or(at.clone(), |written| written.value.span.clone());
         Some(layer.document.cite(place, format!("{what}: one place, one storage")))
     })
 }
 
-fn relation(one: &Path, other: &Path) -> Option<&'static str> {
+/// Of two places that are not apart.
+enum Relation {
+    Same,
+    Below,
+    Above,
+}
+
+fn relation(one: &Path, other: &Path) -> Option<Relation> {
     match (one.starts_with(other), other.starts_with(one)) {
-        (true, true) => Some("is"),
-        (true, false) => Some("is below"),
-        (false, true) => Some("is above"),
+        (true, true) => Some(Relation::Same),
+        (true, false) => Some(Relation::Below),
+        (false, true) => Some(Relation::Above),
         (false, false) => None,
     }
 }

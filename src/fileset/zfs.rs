@@ -70,14 +70,23 @@ fn check(text: &str) -> Result<(), Invalid> {
         let pool = at.start == 0;
         let good = |c: char| c.is_ascii_alphabetic() || (!pool && (c.is_ascii_digit() || c == '_'));
         if !component.starts_with(good) {
-            let what = if pool { "a pool's name begins with a letter" } else { "it begins with a letter, a digit or '_'" };
-            return Err(Invalid::at(at, format!("{component:?} is not the name of a ZFS file system: {what}")));
+            let what = if pool {
+                "a pool's name begins with a letter"
+            } else {
+                "it begins with a letter, a digit or '_'"
+            };
+            return Err(Invalid::at(
+                at,
+                format!("{component:?} is not the name of a ZFS file system: {what}"),
+            ));
         }
     }
     if text.len() > LONGEST {
         return Err(Invalid::at(
             LONGEST..text.len(),
-            format!("the parent of datasets has at most {LONGEST} characters, to leave room for their snapshots"),
+            format!(
+                "the parent of datasets has at most {LONGEST} characters, to leave room for their snapshots"
+            ),
         ));
     }
     Ok(())

@@ -295,6 +295,17 @@ impl Program {
     }
 }
 
+/// Runs a program that a person talks to: it has our terminal, our environment and these variables beside, and works in
+/// `directory`. Ctrl-C is for it.
+pub fn converse(program: &OsStr, directory: &Path, variables: &[(&str, &str)]) -> Result<Ending, Error> {
+    let name = || program.to_string_lossy().into_owned();
+    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+    let mut command = Command::new(program);
+    command.current_dir(directory).envs(variables.iter().copied());
+    let mut child = command.spawn().map_err(|source| Error::Start { program: name(), source })?;
+    child.wait().map(ending).map_err(|source| Error::Wait { program: name(), source })
+}
+
 /// What a program reads from a pipe, and what is to be written into its other end.
 fn piped(bytes: Secret) -> io::Result<(Stdio, Option<(PipeWriter, Secret)>)> {
     let (reader, writer) = io::pipe()?;

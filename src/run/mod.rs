@@ -20,6 +20,7 @@ pub mod settle;
 pub mod slot;
 pub mod tell;
 pub mod unfinished;
+pub mod visit;
 
 use crate::config::{Fileset, Log};
 use crate::fileset::progress::Progress;

@@ -239,7 +239,9 @@ impl Walk<'_> {
         if removes && !mode.contains(Mode::S_IRWXU) {
             fchmod(&directory, mode | Mode::S_IRWXU)?;
         }
-        if let Task::Give(to) = self.task {
+        if let Task::Give(to) = self.task
+            && (stat.st_uid, stat.st_gid) != (to.uid.as_raw(), to.gid.as_raw())
+        {
             fchown(&directory, Some(to.uid), Some(to.gid))?;
         }
         Ok((directory, identity))
@@ -279,7 +281,12 @@ impl Walk<'_> {
     }
 }
 
+/// What is theirs already is left alone, so that it does not become new to the next snapshot.
 fn give(directory: &OwnedFd, name: &CStr, to: Account) -> Result<(), Errno> {
+    let stat = fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+    if (stat.st_uid, stat.st_gid) == (to.uid.as_raw(), to.gid.as_raw()) {
+        return Ok(());
+    }
     fchownat(directory, name, Some(to.uid), Some(to.gid), AtFlags::AT_SYMLINK_NOFOLLOW)
 }
 

@@ -55,6 +55,8 @@ pub enum Error {
         .path.display(), and_more(*.others)
     )]
     Inside { path: PathBuf, others: usize },
+    #[error("{} is not there yet: the first run makes it", .path.display())]
+    NotYet { path: PathBuf },
     #[error("{} is there already: choose another name", .path.display())]
     Taken { path: PathBuf },
     #[error(
@@ -76,7 +78,7 @@ pub enum Error {
     #[error("stopped while making the workspace ready")]
     Stopped,
     #[error(transparent)]
-    Zfs(#[from] super::zfs::Error),
+    Zfs(super::zfs::Error),
     #[error("failed to remove {failures} names below {}, the first of them {}", .path.display(), .first.display())]
     NotRemoved { path: PathBuf, failures: u64, first: PathBuf, source: io::Error },
     #[error(transparent)]
@@ -95,6 +97,12 @@ impl Error {
     ) -> impl FnOnce(E) -> Self {
         let path = path.into();
         move |source| Self::Io { what, path, source: source.into() }
+    }
+}
+
+impl From<super::zfs::Error> for Error {
+    fn from(error: super::zfs::Error) -> Self {
+        if error.is_stop() { Self::Stopped } else { Self::Zfs(error) }
     }
 }
 

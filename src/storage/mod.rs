@@ -8,6 +8,7 @@ mod dataset;
 mod descent;
 mod directory;
 mod error;
+mod handover;
 pub mod key;
 mod place;
 mod zfs;
@@ -20,6 +21,7 @@ use crate::fileset::workspace::Workspace;
 use crate::fileset::zfs::Filesystem;
 use crate::host::account::Account;
 use crate::host::paths::Paths;
+use crate::host::presence::Presence;
 use crate::host::signals::Stop;
 use crate::keys::Keys;
 use serde::{Deserialize, Serialize};
@@ -201,6 +203,43 @@ impl Rename {
     }
 }
 
+/// Somebody who needs a dataset to be open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    pub errand: Errand,
+    /// A person's name; of a run none.
+    pub who: String,
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub since: Option<OffsetDateTime>,
+    /// It lasts as long as this lives; absent: until somebody closes the dataset.
+    pub process: Option<Presence>,
+}
+
+/// What a dataset is open for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Errand {
+    /// A backup.
+    Run,
+    /// A shell to look around in, or another look.
+    Look,
+    /// Whatever a person who opened it wants.
+    Open,
+}
+
+/// What closing a dataset for people came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shut {
+    Closed,
+    WasClosed,
+    /// These are in it, and nothing was changed.
+    InUse(Vec<User>),
+    /// It was mounted by other hands, and stays so.
+    ByOtherHands,
+    /// Here a dataset is always open.
+    NeverClosed,
+}
+
 /// Room for a dataset, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Space {
@@ -231,6 +270,38 @@ impl Storage {
         }
     }
 
+    /// Opens a dataset that is there for `user` to look at, and tells where its snapshots are, as directories.
+    pub fn visit(
+        &self,
+        dataset: &DatasetName,
+        fileset: &Name,
+        keys: Option<&Keys>,
+        user: &User,
+        stop: &Stop,
+    ) -> Result<PathBuf, Error> {
+        match self {
+            Self::Directory(storage) => storage.place().visit(dataset),
+            Self::Btrfs(storage) => storage.place().visit(dataset),
+            Self::Zfs(storage) => storage.visit(dataset, fileset, keys, user, stop),
+        }
+    }
+
+    /// Ends a visit. The last one out closes the dataset, if it was not open before.
+    pub fn leave(&self, dataset: &DatasetName, user: &User) -> Result<(), Error> {
+        match self {
+            Self::Directory(_) | Self::Btrfs(_) => Ok(()),
+            Self::Zfs(storage) => storage.leave(dataset, user),
+        }
+    }
+
+    /// Closes a dataset for all who opened it without a shell.
+    pub fn shut(&self, dataset: &DatasetName) -> Result<Shut, Error> {
+        match self {
+            Self::Directory(_) | Self::Btrfs(_) => Ok(Shut::NeverClosed),
+            Self::Zfs(storage) => storage.shut(dataset),
+        }
+    }
+
     /// Closes what a killed run left open.
     pub fn close(&self, dataset: &DatasetName) -> Result<(), Error> {
         match self {
@@ -246,7 +317,8 @@ impl Storage {
         match self {
             Self::Directory(storage) => storage.has_trash(dataset),
             Self::Btrfs(storage) => storage.has_trash(dataset),
-            Self::Zfs(storage) => Ok(storage.has_trash()),
+            // What is destroyed there is freed by itself, in the background.
+            Self::Zfs(_) => Ok(false),
         }
     }
 
@@ -302,7 +374,7 @@ impl Storage {
         match self {
             Self::Directory(storage) => storage.empty_trash(dataset, stop),
             Self::Btrfs(storage) => storage.empty_trash(dataset, stop),
-            Self::Zfs(storage) => Ok(storage.empty_trash()),
+            Self::Zfs(_) => Ok(Emptied::default()),
         }
     }
 

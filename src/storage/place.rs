@@ -47,6 +47,14 @@ impl Place {
         Dataset::find(&self.open()?, &self.path, dataset)
     }
 
+    /// Where the snapshots of a dataset that is there are.
+    pub fn visit(&self, dataset: &DatasetName) -> Result<PathBuf, Error> {
+        match self.find(dataset)? {
+            Some(dataset) => Ok(dataset.path().to_owned()),
+            None => Err(Error::NotYet { path: self.path.join(dataset) }),
+        }
+    }
+
     /// The dataset of that fileset, created where it is missing.
     pub fn create(&self, dataset: &DatasetName, fileset: &Name) -> Result<Dataset, Error> {
         Dataset::create(&self.open()?, &self.path, dataset, fileset)

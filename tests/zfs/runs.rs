@@ -4,8 +4,7 @@ use crate::lab::on_each_release;
 use crate::planb::SOURCE;
 
 /// A megabyte in the middle of a file.
-const CHANGE: &str =
-    "dd if=/dev/urandom of=/srv/source/big bs=1M seek=30 count=1 conv=notrunc status=none; touch /srv/source/big";
+const CHANGE: &str = "dd if=/dev/urandom of=/srv/source/big bs=1M seek=30 count=1 conv=notrunc status=none; touch /srv/source/big";
 
 /// A transfer that lasts until it is ended: a big file behind a narrow pipe.
 const SLOW: &str = "64K";

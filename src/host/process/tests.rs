@@ -117,3 +117,29 @@ fn endings_read_well() {
     assert_eq!(capture(shell("kill -9 $$"), None).ending.to_string(), "was ended by SIGKILL");
     assert!(matches!(Program::find("no-such-program"), Err(Error::Missing { .. })));
 }
+
+#[test]
+fn what_nothing_can_end_does_not_hold_us_up() {
+    // Only root can have a process wait in the kernel for something that does not come.
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let (image, point) = (dir.path().join("image"), dir.path().join("mounted"));
+    let (image, point) = (image.display(), point.display());
+    let made = capture(
+        shell(&format!(
+            "truncate -s 20M {image} && mke2fs -q {image} && mkdir {point} && mount -o loop {image} {point} && \
+             fsfreeze --freeze {point}"
+        )),
+        None,
+    );
+    assert!(made.ending.is_clean(), "{made:?}");
+    let begun = Instant::now();
+    // The shell itself, so that the one that hangs is the child and not a child of it.
+    let hung = capture(shell(&format!("exec touch {point}/file")), Some(Duration::from_millis(200)));
+    let thawed = capture(shell(&format!("fsfreeze --unfreeze {point} && umount {point}")), None);
+    assert_eq!(hung.ending, Ending::TimedOut);
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+    assert!(thawed.ending.is_clean(), "{thawed:?}");
+}

@@ -5,18 +5,16 @@ use crate::fileset::workspace::{Workspace, Writes};
 use crate::host::account::Account;
 use crate::host::signals::Stop;
 use crate::storage::dataset::{Dataset, NEW, PRIVATE};
-use crate::storage::descent::{DIRECTORY, Identity, Task, same_mount, walk};
+use crate::storage::descent::{DIRECTORY, Identity, Task, same_mount};
+use crate::storage::handover::{give, visit};
 use crate::storage::{DATA, Error, Leftover, SnapshotName};
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, openat};
 use nix::sys::stat::{Mode, fchmod, fstat, fstatat};
-use nix::unistd::{Gid, Uid, fchown, syncfs};
+use nix::unistd::{fchown, syncfs};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-
-/// Nobody. What belongs to them was about to be given to somebody else.
-const NOBODY: u32 = 65534;
 
 #[derive(Debug)]
 pub struct Open {
@@ -119,30 +117,6 @@ fn refuse_inside(path: &Path, data: &OwnedFd, stop: &Stop) -> Result<(), Error> 
     }
     // Only root may ask btrfs; anybody can look.
     visit(path, data, Task::Look, stop)
-}
-
-/// Gives all that is there to who fills it from now on: somebody else did until now.
-fn give(path: &Path, data: &OwnedFd, to: Account, stop: &Stop) -> Result<(), Error> {
-    let give = |uid, gid| fchown(data, Some(uid), Some(gid));
-    // First to nobody: should this not come to its end, whoever is next begins it again.
-    let owner = fstat(data).map_err(Error::io("look at", path))?.st_uid;
-    let refused = |_| Error::OtherWriter { path: path.to_owned(), owner, writer: to.uid.as_raw() };
-    give(Uid::from_raw(NOBODY), Gid::from_raw(NOBODY)).map_err(refused)?;
-    visit(path, data, Task::Give(to), stop)?;
-    give(to.uid, to.gid).map_err(Error::io("give away", path))
-}
-
-fn visit(path: &Path, data: &OwnedFd, task: Task, stop: &Stop) -> Result<(), Error> {
-    let top = data.try_clone().map_err(Error::io("open", path))?;
-    let walked = walk(top, task, stop).map_err(Error::io("walk through", path))?;
-    match walked.first_failure {
-        Some((first, source)) if source.raw_os_error() == Some(Errno::EXDEV as i32) => {
-            Err(Error::Inside { path: path.join(first), others: 0 })
-        }
-        Some((first, source)) => Err(Error::io("walk through", path.join(first))(source)),
-        None if walked.stopped => Err(Error::Stopped),
-        None => Ok(()),
-    }
 }
 
 fn has_entries(data: &OwnedFd, path: &Path) -> Result<bool, Error> {

@@ -1,19 +1,19 @@
 //! One dataset: what it is, whether it is ours, and making it.
 
 use super::command::{zfs, zfs_with_key};
-use super::error::Error;
-use super::listing::{Properties, mounted_at};
+use super::error::{Error, READ_ONLY_POOL};
+use super::listing::Properties;
 use crate::fileset::name::{DatasetName, Name};
 use crate::fileset::zfs::Filesystem;
 use crate::host::signals::Stop;
 use crate::keys::{KeyFormat, Keys};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Whose dataset it is.
 pub const OWNER: &str = "planb:fileset";
 
-const ASKED: &str = "type,mountpoint,readonly,planb:fileset,encryptionroot,keystatus,keyformat,written";
+const ASKED: &str =
+    "type,mountpoint,canmount,readonly,compression,encryptionroot,keystatus,keyformat,written,planb:fileset";
 
 /// What a dataset gets unless something above it says otherwise: what suits many files with attributes that are read by
 /// few. `xattr=sa` and `dnodesize=auto` keep the attributes in which rsync writes owners and ACLs beside the inode.
@@ -33,41 +33,28 @@ pub struct Dataset {
     pub path: PathBuf,
     /// Present where it has a key of its own.
     pub key: Option<KeyFormat>,
+    /// Its key, whosever it is, is not loaded.
     pub is_locked: bool,
-    pub is_mounted: bool,
+    pub is_nobodys: bool,
+    /// What is all zeros takes no room in it.
+    pub makes_holes: bool,
     /// Bytes written since the newest snapshot, or ever.
     pub written: u64,
 }
 
-/// A dataset by its name.
-pub fn name(parent: &Filesystem, dataset: &DatasetName) -> String {
-    format!("{parent}/{dataset}")
+/// The dataset, if it is there and the fileset's, or nobody's.
+pub fn find(name: &str, path: &Path, fileset: &Name, keys: Option<&Keys>) -> Result<Option<Dataset>, Error> {
+    let Some(properties) = properties(name)? else { return Ok(None) };
+    judge(name.to_owned(), path.to_owned(), fileset, keys.is_some(), &properties).map(Some)
 }
 
-/// Finds the dataset, and makes it where it is missing. One that exists and belongs to nobody is taken over as it is.
-pub fn find_or_create(
-    parent: &Filesystem,
-    dataset: &DatasetName,
-    path: &Path,
-    fileset: &Name,
-    keys: Option<&Keys>,
-    stop: &Stop,
-) -> Result<Dataset, Error> {
-    let name = name(parent, dataset);
-    let properties = match properties(&name)? {
-        Some(properties) => properties,
-        None => {
-            create(parent, &name, path, fileset, keys, stop)?;
-            properties(&name)?
-                .ok_or_else(|| Error::NotUnderstood { said: format!("{name} was made and is not there") })?
-        }
-    };
-    let found = judge(name, path.join(dataset), fileset, keys.is_some(), &properties)?;
-    if properties.own(OWNER).is_none() {
-        log::info!("{fileset}: takes over {} as it is", found.name);
-        zfs(&["set", &format!("{OWNER}={fileset}"), &found.name])?;
+/// One that exists and belongs to nobody is taken over as it is.
+pub fn take_over(dataset: &Dataset, fileset: &Name) -> Result<(), Error> {
+    if !dataset.is_nobodys {
+        return Ok(());
     }
-    Ok(found)
+    log::info!("{fileset}: takes over {} as it is", dataset.name);
+    zfs(&["set", &format!("{OWNER}={fileset}"), &dataset.name]).map(drop)
 }
 
 /// The properties that decide; `None` where there is no such dataset.
@@ -106,13 +93,14 @@ fn judge(
         let (mountpoint, source_of_it) = (mountpoint.value.clone(), mountpoint.source.clone());
         return Err(Error::ForeignMountPoint { filesystem, mountpoint, source_of_it, wanted });
     }
+    if properties.value("canmount")? == "off" {
+        return Err(Error::CannotMount { filesystem });
+    }
     let readonly = properties.get("readonly")?;
     if readonly.value == "on" {
         let remedy = match readonly.source.as_str() {
             "local" | "received" => format!("zfs set readonly=off {filesystem}"),
-            "-" | "temporary" | "default" => {
-                "its pool was imported read-only: export it and import it again".to_owned()
-            }
+            "-" | "temporary" | "default" => READ_ONLY_POOL.to_owned(),
             source => format!("zfs set readonly=off, {source}"),
         };
         return Err(Error::ReadOnly { filesystem, remedy });
@@ -135,83 +123,77 @@ fn judge(
         (true, "hex") => Some(KeyFormat::Hex),
         (true, format) => return Err(Error::KeyFormat { filesystem, format: format.to_owned() }),
     };
-    let is_mounted = match mount_point(&filesystem)? {
-        None => false,
-        Some(at) if Path::new(&at) == wanted => true,
-        Some(mountpoint) => return Err(Error::MountedElsewhere { filesystem, mountpoint, wanted }),
-    };
+    let is_nobodys = properties.own(OWNER).is_none();
+    let makes_holes = properties.value("compression")? != "off";
     let written = properties.value("written")?.parse().unwrap_or(0);
-    Ok(Dataset { name: filesystem, path: wanted, key, is_locked, is_mounted, written })
-}
-
-/// Where a file system is mounted now.
-pub fn mount_point(filesystem: &str) -> Result<Option<String>, Error> {
-    let mounts = fs::read_to_string("/proc/self/mounts").map_err(Error::Listen)?;
-    Ok(mounted_at(&mounts, filesystem))
+    Ok(Dataset { name: filesystem, path: wanted, key, is_locked, is_nobodys, makes_holes, written })
 }
 
 /// Makes the dataset, and what is missing above it below the pool. The key is safely kept before there is anything that
-/// only it opens.
-fn create(
+/// only it opens, and is loaded afterwards.
+pub fn create(
     parent: &Filesystem,
-    name: &str,
+    dataset: &DatasetName,
     path: &Path,
     fileset: &Name,
     keys: Option<&Keys>,
     stop: &Stop,
 ) -> Result<(), Error> {
     create_parents(parent, path)?;
-    let names: Vec<&str> = DEFAULTS.iter().map(|(name, _)| *name).collect();
-    let above = Properties::read(&zfs(&[
-        "get",
-        "-Hp",
-        "-o",
-        "property,value,source",
-        &names.join(","),
-        parent.as_str(),
-    ])?);
+    let names = DEFAULTS.map(|(name, _)| name).join(",");
+    let asked = format!("mountpoint,{names}");
+    let above = zfs(&["get", "-Hp", "-o", "property,value,source", &asked, parent.as_str()])?;
+    let above = Properties::read(&above);
     let mut arguments = vec!["create".to_owned(), "-u".to_owned()];
     let mut set = |name: &str, value: &str| arguments.extend(["-o".to_owned(), format!("{name}={value}")]);
     for (name, value) in above.unset(&DEFAULTS).into_iter().chain(FIXED) {
         set(name, value);
     }
-    set(OWNER, fileset.as_str());
-    let Some(keys) = keys else {
-        arguments.push(name.to_owned());
-        return zfs(&words(&arguments)).map(drop);
-    };
-    for (name, value) in [("encryption", "aes-256-gcm"), ("keyformat", "raw"), ("keylocation", "prompt")] {
-        set(name, value);
+    if Path::new(above.value("mountpoint")?) != path {
+        set("mountpoint", &path.join(dataset).to_string_lossy());
     }
-    arguments.push(name.to_owned());
-    // One that is there already is of an attempt that ended before its dataset was made, or was put there for it.
-    let key = match keys.find(stop)? {
-        Some(key) => key,
-        None => keys.create(stop)?,
+    set(OWNER, fileset.as_str());
+    let key = match keys {
+        None => None,
+        Some(keys) => {
+            for (name, value) in
+                [("encryption", "aes-256-gcm"), ("keyformat", "raw"), ("keylocation", "prompt")]
+            {
+                set(name, value);
+            }
+            // One that is there already is of an attempt that ended before its dataset was made, or was put there for it.
+            Some(match keys.find(stop)? {
+                Some(key) => key,
+                None => keys.create(stop)?,
+            })
+        }
     };
-    zfs_with_key(&words(&arguments), key.raw()).map(drop)
-}
-
-fn words(arguments: &[String]) -> Vec<&str> {
-    arguments.iter().map(String::as_str).collect()
+    arguments.push(parent.child(dataset));
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match key {
+        None => zfs(&arguments),
+        Some(key) => zfs_with_key(&arguments, key.raw()),
+    }
+    .map(drop)
 }
 
 /// File systems that hold datasets and no files: they are not mounted, and give their mount point down.
 fn create_parents(parent: &Filesystem, path: &Path) -> Result<(), Error> {
-    let whole = parent.as_str();
-    let ends = whole.match_indices('/').map(|(at, _)| at).chain([whole.len()]);
-    for end in ends.skip(1) {
-        let name = &whole[..end];
+    let mountpoint = format!("mountpoint={}", path.display());
+    for name in parent.with_ancestors().skip(1) {
+        match zfs(&["list", "-H", "-o", "name", name]) {
+            Err(error) if error.is_missing() => {}
+            there => {
+                there?;
+                continue;
+            }
+        }
         let mut arguments = vec!["create", "-u", "-o", "canmount=off"];
-        let mountpoint = format!("mountpoint={}", path.display());
-        if name == whole {
+        if name == parent.as_str() {
             arguments.extend(["-o", &mountpoint]);
         }
-        match zfs(&["list", "-H", "-o", "name", name]) {
-            Ok(_) => {}
-            Err(error) if error.is_missing() => drop(zfs(&[&arguments[..], &[name]].concat())?),
-            Err(error) => return Err(error),
-        }
+        arguments.push(name);
+        zfs(&arguments)?;
     }
     Ok(())
 }
@@ -224,7 +206,9 @@ mod tests {
         let mut rows = vec![
             ("type", "filesystem", "-"),
             ("mountpoint", "/tank/B/web1", "inherited from tank"),
+            ("canmount", "noauto", "local"),
             ("readonly", "off", "default"),
+            ("compression", "lz4", "local"),
             (OWNER, "-", "-"),
             ("encryptionroot", "-", "-"),
             ("keystatus", "-", "-"),
@@ -235,8 +219,9 @@ mod tests {
             rows.retain(|row| row.0 != name);
             rows.push((name, value, source));
         }
-        let text: String =
-            rows.iter().map(|(name, value, source)| format!("{name}\t{value}\t{source}\n")).collect();
+        let rows: Vec<String> =
+            rows.iter().map(|(name, value, source)| format!("{name}\t{value}\t{source}")).collect();
+        let text = rows.join("\n");
         let fileset = "web1".parse().expect("a name");
         judge("tank/B/web1".into(), "/tank/B/web1".into(), &fileset, encrypted, &Properties::read(&text))
     }
@@ -254,8 +239,9 @@ mod tests {
         for (changes, encrypted, hint) in [
             (&[("type", "volume", "-")][..], false, "is a volume"),
             (&[(OWNER, "db1", "local")], false, "zfs set planb:fileset=web1 tank/B/web1"),
-            (&[("mountpoint", "/", "received")], false, "zfs inherit mountpoint tank/B/web1"),
+            (&[("mountpoint", "/", "received")], false, "zfs set mountpoint=/tank/B/web1 tank/B/web1"),
             (&[("mountpoint", "legacy", "local")], false, "belongs at /tank/B/web1"),
+            (&[("canmount", "off", "local")], false, "zfs set canmount=noauto tank/B/web1"),
             (&[("readonly", "on", "local")], false, "zfs set readonly=off tank/B/web1"),
             (&[("readonly", "on", "temporary")], false, "imported read-only"),
             (&[], true, "is not encrypted"),
@@ -279,8 +265,10 @@ mod tests {
 
     #[test]
     fn what_is_ours_or_nobodys_is_taken() {
-        assert!(judged(&[], false).is_ok_and(|found| found.key.is_none() && found.written == 4096));
-        assert!(judged(&[(OWNER, "web1", "local")], false).is_ok());
+        let plain = judged(&[], false).expect("taken");
+        assert!(plain.key.is_none() && plain.is_nobodys && plain.makes_holes && plain.written == 4096);
+        assert!(judged(&[(OWNER, "web1", "local")], false).is_ok_and(|found| !found.is_nobodys));
+        assert!(judged(&[("compression", "off", "default")], false).is_ok_and(|found| !found.makes_holes));
         // What a parent says of itself is not said of its children.
         assert!(judged(&[(OWNER, "db1", "inherited from tank")], false).is_ok());
         let hex = [

@@ -6,6 +6,8 @@ use crate::keys;
 use std::io;
 use std::path::PathBuf;
 
+pub const READ_ONLY_POOL: &str = "its pool was imported read-only: export it and import it again";
+
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("the pool {pool} is not there: import it (zpool import {pool})")]
@@ -26,10 +28,12 @@ pub enum Error {
     #[error("{filesystem} is a {kind}, not a file system: choose another dataset")]
     NotAFilesystem { filesystem: String, kind: String },
     #[error(
-        "{filesystem} would be mounted at {mountpoint} ({source_of_it}), and belongs at {}: zfs inherit mountpoint {filesystem}, \
-         or say where the storage is mounted: path = \"...\"", .wanted.display()
+        "{filesystem} would be mounted at {mountpoint} ({source_of_it}), and belongs at {}: zfs set mountpoint={} {filesystem}, \
+         or say where the storage is mounted: path = \"...\"", .wanted.display(), .wanted.display()
     )]
     ForeignMountPoint { filesystem: String, mountpoint: String, source_of_it: String, wanted: PathBuf },
+    #[error("{filesystem} has canmount=off: zfs set canmount=noauto {filesystem}")]
+    CannotMount { filesystem: String },
     #[error("{filesystem} is mounted at {mountpoint} and belongs at {}: zfs unmount {filesystem}", .wanted.display())]
     MountedElsewhere { filesystem: String, mountpoint: String, wanted: PathBuf },
     #[error("{} is in the way of a dataset to be mounted there: {what}; move it away", .path.display())]
@@ -65,18 +69,40 @@ pub enum Error {
     Key(#[from] keys::Error),
     #[error("failed to list the snapshots below {parent}: {why}")]
     NotListed { parent: String, why: String },
-    #[error("failed to write down that {filesystem} is open")]
-    Mark { filesystem: String, source: io::Error },
-    #[error("the files of {filesystem} belong to uid {owner}, and transfers run as uid {writer}: chown -R {writer}: {}", .path.display())]
-    OtherWriter { filesystem: String, owner: u32, writer: u32, path: PathBuf },
+    #[error("failed to note in {} who has the dataset open", .path.display())]
+    Marks { path: PathBuf, source: io::Error },
+    #[error("{filesystem} is not there yet: the first run makes it")]
+    NotYet { filesystem: String },
+    #[error("{} is not a directory of {filesystem}: move it away, and the next run transfers everything anew", .path.display())]
+    NotOurs { filesystem: String, path: PathBuf },
+    #[error(
+        "{filesystem} is still in use, and stays mounted until the next run or `planb close`: `fuser -vm {}` says by whom",
+        .path.display()
+    )]
+    Busy { filesystem: String, path: PathBuf },
+    #[error(
+        "the key of {filesystem} is still in use somewhere, and stays loaded until the next run or `planb close`"
+    )]
+    KeyBusy { filesystem: String },
+    #[error("the key of {filesystem} was unloaded, and is {found} all the same")]
+    NotLocked { filesystem: String, found: String },
+    #[error("the key of {filesystem} was loaded, and is not there: somebody unloads keys")]
+    NotUnlocked { filesystem: String },
     #[error("zfs says {said:?}, which is not understood")]
     NotUnderstood { said: String },
     #[error("{command} {ending}{}", shown(.said))]
     Failed { command: String, ending: process::Ending, said: String },
-    #[error("{command} is not done after {seconds} s: see zpool status")]
-    TooLong { command: String, seconds: u64 },
-    #[error("stopped while making the dataset ready")]
-    Stopped,
+    #[error("{command} is not done after {minutes} minutes: see what zpool status says")]
+    TooLong { command: String, minutes: u64 },
+    #[error("ZFS is not there: install zfsutils-linux and its kernel module, and load that: modprobe zfs")]
+    NotLoaded,
+    #[error(
+        "there is no room for {filesystem}, in its pool or within its quota: make room (planb prune, fewer periods in \
+         `retain`, a larger pool or quota)"
+    )]
+    Full { filesystem: String },
+    #[error("failed to {what} {}", .path.display())]
+    Io { what: &'static str, path: PathBuf, source: io::Error },
     #[error(transparent)]
     Program(#[from] process::Error),
     #[error("failed to listen for nothing")]
@@ -88,6 +114,36 @@ fn shown(said: &str) -> String {
 }
 
 impl Error {
+    /// For `map_err`: what was tried, and on what.
+    pub fn io<E: Into<io::Error>>(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(E) -> Self {
+        let path = path.into();
+        move |source| Self::Io { what, path, source: source.into() }
+    }
+
+    /// Of what a command said of `filesystem` before it ended. OpenZFS 2.1 and 2.3 say these alike.
+    pub fn of(command: String, filesystem: &str, ending: process::Ending, stderr: &str) -> Self {
+        let says = |words: &str| stderr.contains(words);
+        let filesystem = filesystem.split('@').next().unwrap_or_default().to_owned();
+        let pool = filesystem.split('/').next().unwrap_or_default().to_owned();
+        if says("pool I/O is currently suspended") {
+            return Self::PoolDown { pool, health: "SUSPENDED".into() };
+        }
+        if says("pool is read-only") {
+            let remedy = READ_ONLY_POOL.to_owned();
+            return Self::ReadOnly { filesystem, remedy };
+        }
+        if says("out of space") || says("quota exceeded") {
+            return Self::Full { filesystem };
+        }
+        let said = stderr.lines().map(str::trim).filter(|line| !line.is_empty()).take(2);
+        Self::Failed { command, ending, said: said.collect::<Vec<_>>().join(" ") }
+    }
+
+    /// Whether somebody wished so, and nothing went wrong.
+    pub fn is_stop(&self) -> bool {
+        matches!(self, Self::Key(keys::Error::Stopped))
+    }
+
     /// Whether zfs said that what it was asked about does not exist.
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Failed { said, .. } if said.contains("does not exist"))

@@ -2,8 +2,9 @@
 
 use super::Zfs;
 use super::command::{check_pool, zfs, zfs_with_key};
-use super::dataset::{mount_point, properties};
+use super::dataset::properties;
 use super::error::Error;
+use super::mount::mount_of;
 use crate::fileset::name::DatasetName;
 use crate::keys::{Key, KeyFormat};
 use crate::storage::key::Fit;
@@ -22,7 +23,7 @@ impl Zfs {
             }
             other => other?,
         }
-        let name = self.name(dataset);
+        let name = self.parent.child(dataset);
         let Some(state) = state(&name)? else { return Ok(Fit::NoDataset) };
         // Without loading it, and also where it is loaded.
         match zfs_with_key(&["load-key", "-n", "-L", "prompt", &name], key.written(state.format)) {
@@ -34,11 +35,11 @@ impl Zfs {
 
     pub fn key_format(&self, dataset: &DatasetName) -> Result<Option<KeyFormat>, Error> {
         check_pool(self.parent.as_str())?;
-        Ok(state(&self.name(dataset))?.map(|state| state.format))
+        Ok(state(&self.parent.child(dataset))?.map(|state| state.format))
     }
 
     pub fn change_key(&self, dataset: &DatasetName, old: &Key, new: &Key) -> Result<(), Error> {
-        let name = self.name(dataset);
+        let name = self.parent.child(dataset);
         let state = state(&name)?
             .ok_or_else(|| Error::NotUnderstood { said: format!("{name} was there and is gone") })?;
         if !state.is_loaded {
@@ -49,9 +50,9 @@ impl Zfs {
     }
 
     pub fn forget_key(&self, dataset: &DatasetName) -> Result<(), Error> {
-        let name = self.name(dataset);
+        let name = self.parent.child(dataset);
         let is_loaded = state(&name)?.is_some_and(|state| state.is_loaded);
-        if is_loaded && mount_point(&name)?.is_none() {
+        if is_loaded && mount_of(&name)?.is_none() {
             zfs(&["unload-key", &name])?;
         }
         Ok(())

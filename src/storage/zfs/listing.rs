@@ -3,8 +3,8 @@
 
 use super::error::Error;
 use crate::fileset::snapshot::Automatic;
-use crate::storage::{Held, SnapshotName, Space};
-use std::collections::{BTreeMap, HashMap};
+use crate::storage::{Held, SnapshotName};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// One of our snapshots.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct Row {
 /// The output of `zfs list -Hp -t snapshot -o name,used,referenced -d 1 DATASET`, or with `-o name` alone of many datasets:
 ///
 /// ```text
-/// tank/BACKUP/web1@planb-20260102T0304Z	8192	98304
+/// tank/BACKUP/web1@planb-20260102T0304Z  8192  98304
 /// ```
 ///
 /// Each row with its file system's name. Snapshots of others are left out.
@@ -60,12 +60,21 @@ pub fn held(text: &str, parent: &str) -> Vec<Held> {
     held.into_values().collect()
 }
 
+/// The automatic snapshots in a listing.
+pub fn automatic(text: &str) -> BTreeSet<Automatic> {
+    let name = |(_, row): (&str, Row)| match row.name {
+        SnapshotName::Automatic(name) => Some(name),
+        SnapshotName::Kept(_) => None,
+    };
+    snapshots(text).filter_map(name).collect()
+}
+
 /// Why a snapshot cannot be destroyed, if so.
 ///
 /// The output of `zfs list -Hp -t snapshot -o name,userrefs,clones -d 1 DATASET`:
 ///
 /// ```text
-/// tank/BACKUP/web1@planb-20260102T0304Z	1	tank/restored,tank/test
+/// tank/BACKUP/web1@planb-20260102T0304Z  1  tank/restored,tank/test
 /// ```
 pub fn in_use(text: &str) -> HashMap<Automatic, String> {
     let row = |line: &str| {
@@ -100,7 +109,7 @@ impl Properties {
     /// The output of `zfs get -Hp -o property,value,source NAME,... DATASET`:
     ///
     /// ```text
-    /// mountpoint	/tank/BACKUP/web1	inherited from tank
+    /// mountpoint  /tank/BACKUP/web1  inherited from tank
     /// ```
     pub fn read(text: &str) -> Self {
         let row = |line: &str| {
@@ -131,32 +140,6 @@ impl Properties {
         let is_default = |name: &str| self.0.get(name).is_some_and(|value| value.source == "default");
         names.iter().copied().filter(|(name, _)| is_default(name)).collect()
     }
-}
-
-/// The output of `zfs list -Hp -o used,available DATASET`: `98304	4294967296`.
-pub fn space(text: &str) -> Result<Space, Error> {
-    let mut numbers = text.trim().split('\t').map(str::parse::<u64>);
-    match (numbers.next(), numbers.next()) {
-        (Some(Ok(used)), Some(Ok(available))) => {
-            Ok(Space { total: used.saturating_add(available), available })
-        }
-        _ => Err(Error::NotUnderstood { said: text.trim().to_owned() }),
-    }
-}
-
-/// Where a file system is mounted, of /proc/self/mounts, `proc_pid_mounts(5)`: the last line wins, which is on top.
-pub fn mounted_at(mounts: &str, filesystem: &str) -> Option<String> {
-    let line = |line: &str| {
-        let mut fields = line.split(' ');
-        let (source, target, kind) = (fields.next()?, fields.next()?, fields.next()?);
-        (kind == "zfs" && unescaped(source) == filesystem).then(|| unescaped(target))
-    };
-    mounts.lines().filter_map(line).next_back()
-}
-
-/// Spaces, tabs, line ends and backslashes are written as three octal digits there.
-fn unescaped(text: &str) -> String {
-    text.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
 }
 
 #[cfg(test)]
@@ -214,19 +197,5 @@ mod tests {
         assert_eq!((properties.own("planb:fileset"), properties.own("mountpoint")), (Some("web1"), None));
         assert_eq!(properties.unset(&[("atime", "off"), ("xattr", "sa")]), [("atime", "off")]);
         assert!(properties.get("keystatus").is_err());
-    }
-
-    #[test]
-    fn space_is_what_is_used_and_what_is_left() {
-        assert_eq!(space("100\t300\n").expect("two numbers"), Space { total: 400, available: 300 });
-        assert!(space("-\t-").is_err() && space("").is_err());
-    }
-
-    #[test]
-    fn a_mount_is_found_by_its_file_system() {
-        let mounts = "tank/B/web1 /tank/B/web1 zfs rw 0 0\ntank/B/web1 /srv/a\\040b zfs rw 0 0\n/dev/vda / ext4 rw 0 0\n\
-                      tank/B/web1 /elsewhere tmpfs rw 0 0\n";
-        assert_eq!(mounted_at(mounts, "tank/B/web1").as_deref(), Some("/srv/a b"));
-        assert_eq!(mounted_at(mounts, "tank/B/web"), None);
     }
 }

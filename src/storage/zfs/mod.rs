@@ -12,32 +12,35 @@
 
 mod command;
 mod dataset;
+mod destroy;
 mod error;
 mod key;
 mod listing;
+mod marks;
 mod mount;
 mod open;
 mod rename;
+mod space;
 
 pub use error::Error;
 pub use open::Open;
 
-use super::{Destroyed, Emptied, Error as StorageError, Listed, SnapshotName, Space};
+use super::{Errand, Error as StorageError, Listed, Shut, User};
 use crate::fileset::name::{DatasetName, Name};
 use crate::fileset::reason::chain;
-use crate::fileset::snapshot::Automatic;
 use crate::fileset::zfs::Filesystem;
 use crate::host::account::Account;
+use crate::host::presence::Presence;
 use crate::host::signals::Stop;
 use crate::keys::Keys;
 use command::{check_pool, zfs};
-use mount::Marks;
+use dataset::Dataset;
+use marks::Marks;
 use open::{Mounted, files_of};
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-/// How many snapshots one call may name: far below what a command line may hold.
-const AT_ONCE: usize = 2000;
+const LIST: [&str; 4] = ["list", "-Hp", "-t", "snapshot"];
 
 /// The file system below which the datasets are.
 #[derive(Debug)]
@@ -66,44 +69,84 @@ impl Zfs {
         keys: Option<&Keys>,
         stop: &Stop,
     ) -> Result<Open, StorageError> {
-        let mounted = self.mount(dataset, fileset, keys, stop)?;
+        check_pool(self.parent.as_str())?;
+        let path = self.path.join(dataset);
+        let found = match dataset::find(&self.parent.child(dataset), &path, fileset, keys)? {
+            Some(found) => found,
+            None => self.create(dataset, fileset, keys, stop)?,
+        };
+        let marks = self.marks(dataset);
+        let user = User { errand: Errand::Run, who: String::new(), since: None, process: Presence::own() };
+        mount::enter(&found, fileset, keys, &marks, &user, stop)?;
+        let mounted = Mounted { dataset: found, marks, user };
         if stop.wished() {
-            return Err(Error::Stopped.into());
+            return Err(StorageError::Stopped);
         }
-        Open::new(mounted, self.writer)
+        dataset::take_over(&mounted.dataset, fileset)?;
+        Open::new(mounted, self.writer, stop)
     }
 
-    /// Mounts the dataset until what is returned is dropped.
-    fn mount(
+    fn create(
         &self,
         dataset: &DatasetName,
         fileset: &Name,
         keys: Option<&Keys>,
         stop: &Stop,
-    ) -> Result<Mounted, Error> {
+    ) -> Result<Dataset, Error> {
+        if keys.is_some() {
+            // Making it loads its key. Noted before, for whoever comes after us if we do not come to use it.
+            let mut locked = self.marks(dataset).lock()?;
+            locked.state.loaded = true;
+            locked.keep()?;
+        }
+        let name = self.parent.child(dataset);
+        dataset::create(&self.parent, dataset, &self.path, fileset, keys, stop)?;
+        dataset::find(&name, &self.path.join(dataset), fileset, keys)?
+            .ok_or_else(|| Error::NotUnderstood { said: format!("{name} was made and is not there") })
+    }
+
+    /// Opens what is there to be looked at.
+    pub fn visit(
+        &self,
+        dataset: &DatasetName,
+        fileset: &Name,
+        keys: Option<&Keys>,
+        user: &User,
+        stop: &Stop,
+    ) -> Result<PathBuf, StorageError> {
         check_pool(self.parent.as_str())?;
-        let found = dataset::find_or_create(&self.parent, dataset, &self.path, fileset, keys, stop)?;
-        let marks = Marks::of(&self.runtime, dataset);
-        mount::mount(&found, fileset, keys, &marks, stop)?;
-        Ok(Mounted { dataset: found, marks })
+        let (name, path) = (self.parent.child(dataset), self.path.join(dataset));
+        let Some(found) = dataset::find(&name, &path, fileset, keys)? else {
+            return Err(Error::NotYet { filesystem: name }.into());
+        };
+        mount::enter(&found, fileset, keys, &self.marks(dataset), user, stop)?;
+        Ok(open::snapshots_of(&path))
+    }
+
+    pub fn leave(&self, dataset: &DatasetName, user: &User) -> Result<(), StorageError> {
+        let (name, path) = (self.parent.child(dataset), self.path.join(dataset));
+        check_pool(&name)?;
+        Ok(mount::leave(&name, &path, &self.marks(dataset), user)?)
+    }
+
+    pub fn shut(&self, dataset: &DatasetName) -> Result<Shut, StorageError> {
+        let (name, path) = (self.parent.child(dataset), self.path.join(dataset));
+        check_pool(&name)?;
+        Ok(mount::shut(&name, &path, &self.marks(dataset))?)
     }
 
     pub fn close(&self, dataset: &DatasetName) -> Result<(), StorageError> {
-        Ok(mount::close(&self.name(dataset), &Marks::of(&self.runtime, dataset))?)
+        let (name, path) = (self.parent.child(dataset), self.path.join(dataset));
+        Ok(mount::close(&name, &path, &self.marks(dataset))?)
     }
 
-    /// zfs frees what is destroyed by itself, in the background.
-    pub fn has_trash(&self) -> bool {
-        false
-    }
-
-    pub fn empty_trash(&self) -> Emptied {
-        Emptied::default()
+    fn marks(&self, dataset: &DatasetName) -> Marks {
+        Marks::of(&self.runtime, dataset)
     }
 
     pub fn snapshots(&self, dataset: &DatasetName) -> Result<Vec<Listed>, StorageError> {
         check_pool(self.parent.as_str())?;
-        let text = match self.list("name,used,referenced", &self.name(dataset)) {
+        let text = match list("name,used,referenced", &self.parent.child(dataset)) {
             Err(error) if error.is_missing() => return Ok(Vec::new()),
             text => text?,
         };
@@ -116,19 +159,8 @@ impl Zfs {
     /// Asks for names alone: what each snapshot uses takes zfs a look at the disks for each.
     pub fn snapshots_of(&self, datasets: &[&DatasetName]) -> Vec<Result<Vec<Listed>, StorageError>> {
         let all = check_pool(self.parent.as_str()).and_then(|()| {
-            match zfs(&[
-                "list",
-                "-Hp",
-                "-t",
-                "snapshot",
-                "-o",
-                "name",
-                "-s",
-                "name",
-                "-d",
-                "2",
-                self.parent.as_str(),
-            ]) {
+            // With these columns and in this order zfs has a short way.
+            match zfs(&[&LIST[..], &["-o", "name", "-s", "name", "-d", "2", self.parent.as_str()]].concat()) {
                 Err(error) if error.is_missing() => Ok(String::new()),
                 text => text,
             }
@@ -148,77 +180,12 @@ impl Zfs {
             rows.entry(filesystem).or_default().push(row);
         }
         let of = |dataset: &&DatasetName| {
-            let rows = rows.remove(self.name(dataset).as_str()).unwrap_or_default();
+            let rows = rows.remove(self.parent.child(dataset).as_str()).unwrap_or_default();
             let mut listed: Vec<Listed> = rows.into_iter().map(|row| self.listed(dataset, row)).collect();
             listed.sort_by_cached_key(|there| (there.name.time(), there.name.to_string()));
             Ok(listed)
         };
         datasets.iter().map(of).collect()
-    }
-
-    pub fn destroy(&self, dataset: &DatasetName, snapshots: &[Automatic]) -> Result<Destroyed, StorageError> {
-        let filesystem = self.name(dataset);
-        check_pool(&filesystem)?;
-        let text = self.list("name,userrefs,clones", &filesystem)?;
-        let there = automatic(&text);
-        if let Some(newest) = there.iter().max().filter(|newest| snapshots.contains(newest)) {
-            let path = files_of(&self.path.join(dataset), &SnapshotName::Automatic(*newest));
-            return Err(StorageError::Newest { path });
-        }
-        let mut in_use = listing::in_use(&text);
-        let mut result = Destroyed::default();
-        let mut free = Vec::new();
-        for &name in snapshots {
-            match in_use.remove(&name) {
-                Some(why) => result.skipped.push((name, why)),
-                None if !there.contains(&name) => result.skipped.push((name, "it is not there".into())),
-                None => free.push(name),
-            }
-        }
-        for batch in free.chunks(AT_ONCE) {
-            match destroy(&filesystem, batch) {
-                Ok(()) => result.destroyed.extend(batch),
-                // One that came into use since the listing holds up all of them: then one by one.
-                Err(_) => {
-                    for &name in batch {
-                        match destroy(&filesystem, &[name]) {
-                            Ok(()) => result.destroyed.push(name),
-                            Err(error) => result.skipped.push((name, chain(&error))),
-                        }
-                    }
-                }
-            }
-        }
-        Ok(result)
-    }
-
-    /// The room of the dataset within that of the parent, whose share of the pool backups have for themselves.
-    pub fn space(&self, dataset: &DatasetName) -> Result<Space, StorageError> {
-        check_pool(self.parent.as_str())?;
-        let of = |name: &str| {
-            zfs(&["list", "-Hp", "-o", "used,available", name]).and_then(|text| listing::space(&text))
-        };
-        let mut above = self.parent.as_str();
-        let parent = loop {
-            match (of(above), above.rsplit_once('/')) {
-                // It will be made.
-                (Err(error), Some((next, _))) if error.is_missing() => above = next,
-                (space, _) => break space?,
-            }
-        };
-        match of(&self.name(dataset)) {
-            Ok(own) => Ok(Space { total: parent.total, available: own.available.min(parent.available) }),
-            Err(error) if error.is_missing() => Ok(parent),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    fn name(&self, dataset: &DatasetName) -> String {
-        dataset::name(&self.parent, dataset)
-    }
-
-    fn list(&self, columns: &str, filesystem: &str) -> Result<String, Error> {
-        zfs(&["list", "-Hp", "-t", "snapshot", "-d", "1", "-o", columns, filesystem])
     }
 
     fn listed(&self, dataset: &DatasetName, row: listing::Row) -> Listed {
@@ -227,18 +194,7 @@ impl Zfs {
     }
 }
 
-/// The automatic snapshots in a listing.
-fn automatic(text: &str) -> Vec<Automatic> {
-    listing::snapshots(text)
-        .filter_map(|(_, row)| match row.name {
-            SnapshotName::Automatic(name) => Some(name),
-            SnapshotName::Kept(_) => None,
-        })
-        .collect()
-}
-
-/// Destroys these snapshots, all of them or none.
-fn destroy(filesystem: &str, snapshots: &[Automatic]) -> Result<(), Error> {
-    let names: Vec<String> = snapshots.iter().map(ToString::to_string).collect();
-    zfs(&["destroy", &format!("{filesystem}@{}", names.join(","))]).map(drop)
+/// The snapshots of a file system, with these columns.
+fn list(columns: &str, filesystem: &str) -> Result<String, Error> {
+    zfs(&[&LIST[..], &["-d", "1", "-o", columns, filesystem]].concat())
 }

@@ -4,7 +4,6 @@ use super::command::{check_pool, zfs};
 use super::dataset::{OWNER, properties};
 use super::error::Error;
 use super::listing::{self, Properties};
-use super::mount::Marks;
 use super::{StorageError, Zfs};
 use crate::fileset::name::{DatasetName, Name};
 use crate::storage::{Held, Rename};
@@ -24,21 +23,21 @@ impl Zfs {
 
     pub fn may_rename(&self, rename: &Rename) -> Result<bool, StorageError> {
         check_pool(self.parent.as_str())?;
-        if rename.moves() && properties(&self.name(&rename.to))?.is_some() {
+        if rename.moves() && properties(&self.parent.child(&rename.to))?.is_some() {
             return Err(StorageError::Taken { path: self.path.join(&rename.to) });
         }
-        let Some(found) = properties(&self.name(&rename.from))? else { return Ok(false) };
+        let Some(found) = properties(&self.parent.child(&rename.from))? else { return Ok(false) };
         self.require(&rename.from, &found, &rename.old)?;
-        if Marks::of(&self.runtime, &rename.from).is_open_for_people() {
-            return Err(Error::OpenForPeople { filesystem: self.name(&rename.from) }.into());
+        if self.marks(&rename.from).look().people().next().is_some() {
+            return Err(Error::OpenForPeople { filesystem: self.parent.child(&rename.from) }.into());
         }
         Ok(true)
     }
 
     pub fn rename(&self, rename: &Rename) -> Result<(), StorageError> {
         check_pool(self.parent.as_str())?;
-        let here = properties(&self.name(&rename.from))?;
-        let there = if rename.moves() { properties(&self.name(&rename.to))? } else { None };
+        let here = properties(&self.parent.child(&rename.from))?;
+        let there = if rename.moves() { properties(&self.parent.child(&rename.to))? } else { None };
         let (dataset, found) = match (here, there) {
             (Some(_), Some(_)) => return Err(StorageError::Taken { path: self.path.join(&rename.to) }),
             (Some(found), None) => (&rename.from, found),
@@ -47,12 +46,12 @@ impl Zfs {
         };
         if found.own(OWNER) != Some(rename.new.as_str()) {
             self.require(dataset, &found, &rename.old)?;
-            zfs(&["set", &format!("{OWNER}={}", rename.new), &self.name(dataset)])?;
+            zfs(&["set", &format!("{OWNER}={}", rename.new), &self.parent.child(dataset)])?;
         }
         if dataset == &rename.from && rename.moves() {
             // What a killed run left mounted would stay so, under a name that nobody looks for.
             self.close(&rename.from)?;
-            zfs(&["rename", &self.name(&rename.from), &self.name(&rename.to)])?;
+            zfs(&["rename", &self.parent.child(&rename.from), &self.parent.child(&rename.to)])?;
         }
         Ok(())
     }
@@ -61,7 +60,7 @@ impl Zfs {
     fn require(&self, dataset: &DatasetName, found: &Properties, fileset: &Name) -> Result<(), Error> {
         match found.own(OWNER) {
             Some(owner) if owner != fileset.as_str() => Err(Error::BelongsToAnother {
-                filesystem: self.name(dataset),
+                filesystem: self.parent.child(dataset),
                 owner: owner.to_owned(),
                 fileset: fileset.clone(),
             }),
