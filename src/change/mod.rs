@@ -19,7 +19,8 @@ pub use remove::remove;
 pub use rename::rename;
 pub use step::Step;
 
-use crate::config::{Configuration, Diagnostic};
+use crate::config::{Configuration, Diagnostic, Fileset};
+use crate::fileset::key::KeySource;
 use crate::fileset::name::Name;
 use crate::host::lock::{self, Lock};
 use crate::host::paths::Paths;
@@ -124,25 +125,22 @@ fn lock_file(paths: &Paths) -> PathBuf {
     paths.runtime_dir("change.lock")
 }
 
-/// Refuses a dataset that another fileset has already.
-fn require_free(
-    configuration: &Configuration,
-    new: &crate::config::Fileset,
-    instead: Option<&Name>,
-) -> Result<(), Error> {
-    let others = || configuration.filesets.iter().filter(|other| Some(&other.name) != instead);
-    let place = |fileset: &crate::config::Fileset| (fileset.storage.name.clone(), fileset.dataset.clone());
-    if let Some(other) = others().find(|other| place(other) == place(new)) {
-        let (dataset, storage) = (&new.dataset, &new.storage.name);
-        let message = format!("the dataset {dataset} in storage {storage} is that of {}", other.name);
-        return Err(Error::Refused(message));
-    }
-    if let Some(other) = others().find(|other| new.encryption.is_some() && other.encryption == new.encryption)
-    {
-        return Err(Error::Refused(format!(
-            "its key would be that of {}: give it one of its own first",
-            other.name
-        )));
+/// Refuses a dataset that another fileset has already, and a key's file. Where else keys come from, each has its own.
+fn require_free(configuration: &Configuration, new: &Fileset, instead: Option<&Name>) -> Result<(), Error> {
+    let place = |fileset: &Fileset| (fileset.storage.name.clone(), fileset.dataset.clone());
+    for other in configuration.filesets.iter().filter(|other| Some(&other.name) != instead) {
+        if place(other) == place(new) {
+            let (dataset, storage) = (&new.dataset, &new.storage.name);
+            let message = format!("the dataset {dataset} in storage {storage} is that of {}", other.name);
+            return Err(Error::Refused(message));
+        }
+        if let (Some(KeySource::File(one)), Some(KeySource::File(key))) = (&other.encryption, &new.encryption)
+            && one == key
+        {
+            let message =
+                format!("its key, {}, would be that of {}: say another `key`", key.display(), other.name);
+            return Err(Error::Refused(message));
+        }
     }
     Ok(())
 }

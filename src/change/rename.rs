@@ -51,7 +51,10 @@ pub fn rename(
         let to = KeyOf { fileset: new.clone(), source: to.clone() };
         let keys = |of: &KeyOf| Keys::new(paths, &of.fileset, &of.source);
         keys(&from).may_become(&keys(&to), hands.stop)?;
-        steps.push(Step::Key { from, to });
+        // None where a command has it, or where there was no run yet.
+        if !keys(&from).present()?.is_empty() {
+            steps.push(Step::Key { from, to });
+        }
     }
     steps.push(Step::History { old: old.name.clone(), new: new.clone() });
     if retry::pending(paths, &old.name, hands.now).is_some() {

@@ -481,6 +481,26 @@ fn what_is_removed_is_put_aside_and_loses_nothing() {
 }
 
 #[test]
+fn a_key_is_shared_where_it_is_one_file() {
+    let world = World::new();
+    world.drop_in("web2", "");
+    let mut configuration = world.configuration();
+    let mut refused = |sources: [KeySource; 2]| {
+        for (fileset, source) in configuration.filesets.iter_mut().zip(sources) {
+            fileset.encryption = Some(source);
+        }
+        let new = crate::config::Fileset { name: name("web3"), ..configuration.filesets[1].clone() };
+        let new = crate::config::Fileset { dataset: "web3".parse().expect("a name"), ..new };
+        require_free(&configuration, &new, Some(&name("web2"))).err().map(|error| error.to_string())
+    };
+    let file = |path: &str| KeySource::File(path.into());
+    assert_eq!(refused([KeySource::Credential, KeySource::Credential]), None);
+    assert_eq!(refused([file("/keys/web1"), file("/keys/web3")]), None);
+    let said = "its key, /keys/all, would be that of web1: say another `key`";
+    assert_eq!(refused([file("/keys/all"), file("/keys/all")]).as_deref(), Some(said));
+}
+
+#[test]
 fn one_change_at_a_time_and_none_beside_a_run() {
     let world = World::new();
     let both = [name("web1"), name("web2")];

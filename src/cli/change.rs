@@ -10,6 +10,7 @@ use crate::fileset::name::Name;
 use crate::fileset::reason::chain;
 use crate::host::signals::Stop;
 use crate::run::claim::Refused;
+use crate::storage;
 use anyhow::Result;
 use std::fmt::Write;
 
@@ -181,6 +182,7 @@ fn told(error: &Error) -> Exit {
     }
     match error {
         Error::Refused(_) | Error::Invalid(_) => Exit::Usage,
+        Error::Storage(storage::Error::Taken { .. } | storage::Error::Mounted { .. }) => Exit::Usage,
         Error::Busy(Refused::Busy { .. }) | Error::Changing => Exit::Busy,
         _ => Exit::Failed,
     }
