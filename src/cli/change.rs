@@ -1,6 +1,7 @@
 //! `planb rename`, `planb clone` and `planb remove`: changes of a fileset that are changes of many things.
 
 use super::exit::Exit;
+use super::history::name;
 use super::reload::Reload;
 use super::world::{self, World};
 use super::{out, say};
@@ -49,10 +50,6 @@ pub struct Remove {
     /// Show the plan and change nothing
     #[arg(long)]
     dry_run: bool,
-}
-
-fn name(text: &str) -> Result<Name, String> {
-    text.parse().map_err(|invalid: crate::fileset::invalid::Invalid| invalid.message)
 }
 
 /// Why there is no change.
@@ -181,8 +178,9 @@ fn told(error: &Error) -> Exit {
         error => say(format_args!("planb: {}", chain(error))),
     }
     match error {
-        Error::Refused(_) | Error::Invalid(_) => Exit::Usage,
-        Error::Storage(storage::Error::Taken { .. } | storage::Error::Mounted { .. }) => Exit::Usage,
+        Error::Refused(_)
+        | Error::Invalid(_)
+        | Error::Storage(storage::Error::Taken { .. } | storage::Error::Mounted { .. }) => Exit::Usage,
         Error::Busy(Refused::Busy { .. }) | Error::Changing => Exit::Busy,
         _ => Exit::Failed,
     }

@@ -89,7 +89,7 @@ on_each_release! {
         machine.write(taken_over, "[Service]\nBindReadOnlyPaths=/root/taken-over:/usr/bin/rsync\n");
         machine.ok("chmod 755 /root/taken-over; systemctl daemon-reload");
         machine.exits(1, "planb run --keep fifth web1");
-        let did = machine.ok("journalctl --sync; journalctl -o cat _SYSTEMD_UNIT=planb-transfer@web1.service \
+        let did = machine.ok("journalctl --sync; journalctl -o cat PLANB_FROM=transfer PLANB_FILESET=web1 \
              | grep -oE '(sees|made|moved|left|wrote).*' | sort -u");
         let sees = "sees /srv/pool: backups /srv/pool/backups: web1 /srv/pool/backups/web1: data";
         assert_eq!(did, format!("left a subvolume\n{sees}\nwrote"));

@@ -35,6 +35,8 @@ impl Open {
         // Made when a run begins and gone when there is its snapshot.
         let unfinished = dataset.has(NEW);
         super::clear(&dataset)?;
+        // Now and not when it is needed, because then the disk may be full.
+        dataset.make_directory(NEW)?;
         let (data, made) = live(&dataset, &path)?;
         let stat = fstat(&data).map_err(Error::io("look at", &path))?;
         if made {
@@ -47,8 +49,6 @@ impl Open {
         }
         let leftover =
             if unfinished && has_entries(&data, &path)? { Leftover::Resumed } else { Leftover::None };
-        // Now and not when it is needed, because then the disk may be full.
-        dataset.make_directory(NEW)?;
         let workspace = Workspace::new(path, Writes::InPlace);
         Ok(Self { dataset, workspace, data, identity: Identity::of(&stat), leftover })
     }
