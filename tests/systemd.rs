@@ -20,6 +20,7 @@ mod killed;
 mod lab;
 #[path = "systemd/package.rs"]
 mod package;
+#[expect(dead_code, reason = "other tests need more of it")]
 #[path = "support/planb.rs"]
 mod planb;
 #[path = "systemd/reload.rs"]
