@@ -39,7 +39,7 @@ on_each_release! {
         vm.ok("zfs mount tank/BACKUP/web1");
         for run in [&first, &vm.last("web1")] {
             let path = run["path"].as_str().expect("a path");
-            assert_eq!(vm.ok(&format!("cat {path}/sub/two; readlink {path}/link; ls {path} | wc -l")), "two\n/etc/passwd\n5");
+            assert_eq!(vm.ok(&format!("cat {path}/sub/two; ls {path} | wc -l")), "two\n5");
         }
         let modes = vm.ok("stat -c %U:%a /tank/BACKUP/web1 /tank/BACKUP/web1/data");
         assert_eq!(modes.replace('\n', " "), "root:700 planb:755");
@@ -139,15 +139,17 @@ on_each_release! {
         vm.ok("zfs create -o canmount=off -o mountpoint=/ tank/evil; zfs snapshot tank/evil@x; zfs destroy -r tank/BACKUP/db1");
         vm.ok("zfs send -p tank/evil@x | zfs receive -u tank/BACKUP/db1");
         let why = vm.refused("db1");
-        assert!(why.contains("would be mounted at / (received)") && why.contains("zfs inherit mountpoint"), "{why}");
+        assert!(why.contains("would be mounted at / (received)") && why.contains("zfs set mountpoint=/tank/BACKUP/db1 tank/BACKUP/db1"), "{why}");
         vm.ok("zfs destroy -r tank/BACKUP/db1; mkdir -p /tank/BACKUP/db1; echo mine >/tank/BACKUP/db1/file");
         let why = vm.refused("db1");
         assert!(why.contains("/tank/BACKUP/db1 is in the way") && why.contains("it has files in it"), "{why}");
         assert_eq!(vm.ok("cat /tank/BACKUP/db1/file"), "mine");
         vm.ok("rm -r /tank/BACKUP/db1; ln -s /etc /tank/BACKUP/db1");
-        assert!(vm.refused("db1").contains("it is a link"));
-        vm.ok("rm /tank/BACKUP/db1; zfs create -V 10M tank/vol; zfs destroy tank/BACKUP/db1; zfs rename tank/vol tank/BACKUP/db1");
-        assert!(vm.refused("db1").contains("is a volume"));
+        let why = vm.refused("db1");
+        assert!(why.contains("it is a link"), "{why}");
+        vm.ok("rm /tank/BACKUP/db1; zfs destroy tank/BACKUP/db1; zfs create -V 10M tank/vol && zfs rename tank/vol tank/BACKUP/db1");
+        let why = vm.refused("db1");
+        assert!(why.contains("is a volume"), "{why}");
         vm.ok("zfs destroy tank/BACKUP/db1");
         vm.exits(0, "planb run db1");
     }

@@ -19,7 +19,7 @@ on_each_release! {
         assert!(why.contains("quota") || why.contains("no space") || why.contains("full"), "{why}");
         vm.ok(&is_good);
         assert_eq!(vm.zfs("mounted", "tank/BACKUP/web1"), "no");
-        vm.ok("zfs inherit quota tank/BACKUP/web1; rm /srv/source/more");
+        vm.ok("zfs set quota=none tank/BACKUP/web1; rm /srv/source/more");
         vm.ok("zfs create -o reservation=$(( $(zfs get -Hpo value available tank) - 1048576 )) tank/ballast");
         let why = vm.refused("web1");
         assert!(why.contains("min-free"), "{why}");
@@ -54,7 +54,7 @@ on_each_release! {
         let list = vm.run("timeout 60 planb list");
         assert!(list.code == Some(0) && list.out.contains("SUSPENDED"), "{list:?}");
         // The other pool does not care.
-        vm.exits(0, "planb run --keep meanwhile web1");
+        vm.exits(0, "planb run --accept-shrink web1");
         vm.ok(&switch("linear /dev/loop7 0"));
         vm.ok("zpool clear frail");
         vm.wait(60, "[ $(zpool list -Ho health frail) = ONLINE ]");

@@ -1,4 +1,4 @@
-//! zfs, called with a bound.
+//! zfs and zpool, called with a bound.
 //!
 //! Nothing is asked of a pool that is suspended: what waits for its disks waits in the kernel, where nobody can end it. If
 //! that befalls it while we wait, the bound is what gives up.
@@ -23,12 +23,17 @@ const KSTAT: &str = "/proc/spl/kstat/zfs";
 
 /// Runs `zfs` with these arguments, the last of which is what it is about, and gives what it printed.
 pub fn zfs(arguments: &[&str]) -> Result<String, Error> {
-    call(arguments, Input::Nothing)
+    call("zfs", arguments, Input::Nothing)
+}
+
+/// Whether a pool was imported so that nothing can be written. Its file systems do not tell until they are mounted.
+pub fn is_read_only(pool: &str) -> Result<bool, Error> {
+    Ok(call("zpool", &["list", "-H", "-o", "readonly", pool], Input::Nothing)?.trim() == "on")
 }
 
 /// The same, with a key on its standard input.
 pub fn zfs_with_key(arguments: &[&str], key: Secret) -> Result<String, Error> {
-    call(arguments, Input::Secret(key))
+    call("zfs", arguments, Input::Secret(key))
 }
 
 /// Makes sure that the pool answers. The kernel tells its state in a file, without a look at any disk or a wait for
@@ -49,11 +54,11 @@ pub fn check_pool(filesystem: &str) -> Result<(), Error> {
 }
 
 /// What is begun is brought to its end: half of it done is what nobody wants. So these calls are not interrupted.
-fn call(arguments: &[&str], input: Input) -> Result<String, Error> {
+fn call(program: &str, arguments: &[&str], input: Input) -> Result<String, Error> {
     let stop = Stop::new().map_err(Error::Listen)?;
     let limits = Limits { stop: &stop, deadline: Some(Instant::now() + PATIENCE) };
-    let done = Program::find("zfs")?.args(arguments).stdin(input).capture(limits, LONGEST)?;
-    let command = format!("zfs {}", arguments.first().unwrap_or(&""));
+    let done = Program::find(program)?.args(arguments).stdin(input).capture(limits, LONGEST)?;
+    let command = format!("{program} {}", arguments.first().unwrap_or(&""));
     match done.ending {
         Ending::Exited(0) => String::from_utf8(done.stdout)
             .map_err(|_| Error::NotUnderstood { said: "bytes that are no text".into() }),

@@ -1,7 +1,7 @@
 //! The room there is, by the pool's own figures.
 
-use super::command::{check_pool, zfs};
-use super::error::Error;
+use super::command::{check_pool, is_read_only, zfs};
+use super::error::{Error, READ_ONLY_POOL};
 use super::{StorageError, Zfs};
 use crate::fileset::name::DatasetName;
 use crate::storage::Space;
@@ -21,7 +21,13 @@ impl Zfs {
             }
         }
         let found = tightest(&levels);
-        Ok(found.ok_or_else(|| Error::NoPool { pool: self.parent.pool().to_owned() })?)
+        let pool = self.parent.pool();
+        // Such a pool says that it has no room, which is not what is wrong with it.
+        if found.is_some_and(|space| space.available == 0) && is_read_only(pool)? {
+            let (filesystem, remedy) = (pool.to_owned(), READ_ONLY_POOL.to_owned());
+            return Err(Error::ReadOnly { filesystem, remedy }.into());
+        }
+        Ok(found.ok_or_else(|| Error::NoPool { pool: pool.to_owned() })?)
     }
 }
 
@@ -35,10 +41,11 @@ struct Level {
 
 /// The output of `zfs list -Hp -o used,available,quota,refquota NAME`: `19103232  85754368  104857600  0`.
 fn level(text: &str) -> Result<Level, Error> {
-    let numbers: Vec<u64> = text.trim().split('\t').map_while(|field| field.parse().ok()).collect();
-    match numbers[..] {
-        [used, available, quota, refquota] => {
-            Ok(Level { used, available, quotas: [quota, refquota].into_iter().filter(|&n| n > 0).collect() })
+    let mut fields = text.trim().split('\t').map(str::parse::<u64>);
+    match (fields.next(), fields.next()) {
+        // A volume has no quotas and a '-' for each. What is wrong with it is told when it is to be opened.
+        (Some(Ok(used)), Some(Ok(available))) => {
+            Ok(Level { used, available, quotas: fields.flatten().filter(|&quota| quota > 0).collect() })
         }
         _ => Err(Error::NotUnderstood { said: text.trim().to_owned() }),
     }
@@ -79,6 +86,7 @@ mod tests {
         assert_eq!(tightest(&levels(104_857_600, 20_971_520)), Some(refquota));
         assert_eq!(tightest(&levels(0, 0)[..1]), Some(pool));
         assert_eq!(tightest(&[]), None);
+        assert!(level("1\t2\t-\t-\n").is_ok_and(|volume| volume.quotas.is_empty()));
         assert!(level("-\t-\t0\t0").is_err() && level("").is_err());
     }
 }
