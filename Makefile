@@ -16,7 +16,7 @@ export CARGO TARGET TOOLS
 BUILD_PACKAGES := gcc libc6-dev
 RUN_PACKAGES   := rsync openssh-client
 DEMO_PACKAGES  := $(BUILD_PACKAGES) $(RUN_PACKAGES) openssh-server
-CHECK_PACKAGES := $(DEMO_PACKAGES) acl attr curl e2fsprogs mandoc mmdebstrap procps python3-prometheus-client python3-yaml rsnapshot shellcheck sqlite3 \
+CHECK_PACKAGES := $(DEMO_PACKAGES) acl attr btrfs-progs curl e2fsprogs mandoc mmdebstrap procps python3-prometheus-client python3-yaml rsnapshot shellcheck sqlite3 \
                   systemd systemd-container tzdata util-linux zabbix-agent
 # Virtual machines (tests/lab) besides.
 CHECK_PACKAGES += busybox-static cpio kmod python3 qemu-system-x86 qemu-utils xz-utils

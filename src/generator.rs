@@ -107,7 +107,7 @@ RuntimeMaxSec={limit}s
 
 fn transfer(fileset: &Fileset) -> String {
     let limit = fileset.timeout.secs().saturating_add(TRANSFER_GRACE);
-    let dataset = quoted(&fileset.storage.settings.path().join(&fileset.dataset).to_string_lossy());
+    let dataset = quoted(&fileset.storage.settings.reach(&fileset.dataset).to_string_lossy());
     let zone = &fileset.timezone;
     let own = sandbox::own(&fileset.transport);
     format!(

@@ -3,13 +3,16 @@
 //! The rooms, outermost first; imports go down this list only.
 
 mod agent;
+mod change;
 mod cli;
 mod config;
+mod custody;
 mod fileset;
 mod generator;
 mod history;
 mod hooks;
 mod host;
+mod keys;
 mod reload;
 mod report;
 mod run;

@@ -7,8 +7,12 @@
 
 #[path = "systemd/authorize.rs"]
 mod authorize;
+#[path = "systemd/btrfs.rs"]
+mod btrfs;
 #[path = "systemd/bus.rs"]
 mod bus;
+#[path = "systemd/changes.rs"]
+mod changes;
 #[path = "systemd/exec.rs"]
 mod exec;
 #[path = "systemd/hard.rs"]
@@ -22,6 +26,7 @@ mod killed;
 mod lab;
 #[path = "systemd/package.rs"]
 mod package;
+#[expect(dead_code, reason = "other tests need more of it")]
 #[path = "support/planb.rs"]
 mod planb;
 #[path = "systemd/reload.rs"]

@@ -174,7 +174,7 @@ impl Fileset {
     fn listed(&self) -> fdo::Result<Vec<Entry>> {
         let configuration = self.common.configuration();
         let fileset = self.configured(&configuration)?;
-        let listed = Storage::new(&fileset.storage.settings)
+        let listed = Storage::new(&fileset.storage.settings, &self.common.paths)
             .snapshots(&fileset.dataset)
             .map_err(|error| fdo::Error::Failed(chain(&error)))?;
         Ok(snapshots::of(fileset, &listed))

@@ -33,7 +33,8 @@ struct Runs<'a> {
     runs: Vec<Run<'a>>,
 }
 
-fn name(text: &str) -> Result<Name, String> {
+/// A fileset's name, whether it is configured or not.
+pub fn name(text: &str) -> Result<Name, String> {
     text.parse().map_err(|invalid: crate::fileset::invalid::Invalid| invalid.message)
 }
 

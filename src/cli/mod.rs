@@ -4,21 +4,25 @@
 
 mod agent;
 mod authorize;
+mod change;
 mod check;
 mod exit;
 mod follow;
 mod generator;
 mod history;
+mod key;
 mod list;
 mod log;
 mod meter;
 mod metrics;
 mod monitor;
+mod open;
 mod out;
 mod reload;
 mod retention;
 mod run;
 mod snapshots;
+mod stale;
 mod stop;
 mod terminal;
 mod top;
@@ -30,7 +34,6 @@ use crate::host::clock::Clock;
 use crate::host::paths::Paths;
 use clap::builder::TypedValueParser;
 use clap::{CommandFactory, Parser, Subcommand};
-use clap_complete::Shell;
 use exit::Exit;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -70,6 +73,14 @@ enum Command {
     Metrics(metrics::Metrics),
     Top(top::Top),
     Stop(stop::Stop),
+    Open(open::Open),
+    Close(open::Close),
+    Shell(open::Shell),
+    Key(key::Key),
+    Rename(change::Rename),
+    Clone(change::Clone),
+    Remove(change::Remove),
+    Stale(stale::Stale),
     Reload(reload::Reload),
     #[command(hide = true)]
     Agent(agent::Agent),
@@ -84,11 +95,14 @@ enum Command {
     #[command(hide = true)]
     Trash(unit::Trash),
     #[command(hide = true)]
+    /// Ask a command for a key: the question comes in, the key goes out
+    AskKey,
+    #[command(hide = true)]
     Generator(generator::Generator),
     /// Print the completions for a shell
     #[command(hide = true)]
     Completions {
-        shell: Shell,
+        shell: clap_complete::Shell,
     },
 }
 
@@ -142,6 +156,14 @@ fn start(planb: Planb) -> anyhow::Result<Exit> {
         Command::Metrics(metrics) => metrics.run(&world),
         Command::Top(top::Top {}) => top::Top::run(&world),
         Command::Stop(stop) => stop.run(&world),
+        Command::Open(open) => open.run(&world),
+        Command::Close(close) => close.run(&world),
+        Command::Shell(shell) => shell.run(&world),
+        Command::Key(key) => key.run(&world),
+        Command::Rename(rename) => rename.run(&world),
+        Command::Clone(clone) => clone.run(&world),
+        Command::Remove(remove) => remove.run(&world),
+        Command::Stale(stale) => stale.run(&world),
         Command::Reload(reload) => reload.run(&world),
         Command::Agent(agent::Agent {}) => agent::Agent::run(&world),
         Command::Transfer(transfer) => transfer.run(&world),
@@ -149,6 +171,7 @@ fn start(planb: Planb) -> anyhow::Result<Exit> {
         Command::Hooks(hooks) => hooks.run(&world),
         Command::Retry(retry) => retry.run(&world),
         Command::Trash(trash) => trash.run(&world),
+        Command::AskKey => unit::ask_key(&world),
         Command::Generator(generator) => generator.run(&world.paths),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -1,7 +1,9 @@
 //! What goes to stdout: data, and nothing else.
 
 use serde::Serialize;
+use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 
 /// Prints a piece of data. A reader that went away (`planb list | head`) is no error; a full disk is.
 pub fn print(text: &str) -> io::Result<()> {
@@ -10,6 +12,11 @@ pub fn print(text: &str) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
     }
+}
+
+/// Prints what nobody else may see: past the standard library's buffer, where it would stay. Nobody reading is an error.
+pub fn secret(bytes: &[u8]) -> io::Result<()> {
+    File::from(io::stdout().as_fd().try_clone_to_owned()?).write_all(bytes)
 }
 
 /// One version of what is printed for programs.

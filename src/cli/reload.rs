@@ -24,6 +24,11 @@ pub struct Reload {
 }
 
 impl Reload {
+    /// After a change of ours. What is wrong with other filesets is told, and is not its failure.
+    pub fn now(world: &World) -> Result<()> {
+        Self { rehearse: false, if_changed: false }.run(world).map(drop)
+    }
+
     pub fn run(self, world: &World) -> Result<Exit> {
         if !world.has_units() {
             world.log(None, &[]);

@@ -63,7 +63,7 @@ impl Snapshots {
             Ok(fileset) => fileset,
             Err(exit) => return Ok(exit),
         };
-        let entries = snapshots::of(fileset, &listed(fileset)?);
+        let entries = snapshots::of(fileset, &listed(world, fileset)?);
         if self.json {
             out::json(Listing { fileset: fileset.name.as_str(), snapshots: &entries })?;
         } else {
@@ -73,8 +73,8 @@ impl Snapshots {
     }
 }
 
-fn listed(fileset: &Fileset) -> Result<Vec<crate::storage::Listed>> {
-    Storage::new(&fileset.storage.settings)
+fn listed(world: &World, fileset: &Fileset) -> Result<Vec<crate::storage::Listed>> {
+    Storage::new(&fileset.storage.settings, &world.paths)
         .snapshots(&fileset.dataset)
         .with_context(|| format!("failed to list the snapshots of {}", fileset.name))
 }
@@ -118,8 +118,8 @@ impl Prune {
         if let Some(claim) = &claim {
             claim.tell(&fileset.name);
         }
-        let storage = Storage::new(&fileset.storage.settings);
-        let listed = listed(fileset)?;
+        let storage = Storage::new(&fileset.storage.settings, &world.paths);
+        let listed = listed(world, fileset)?;
         let entries = snapshots::of(fileset, &listed);
         let plan = attempt::plan(fileset, &listed);
         let destroyed = if self.dry_run {

@@ -1,5 +1,6 @@
 //! What the units call. People need none of these: each is one unit's command line.
 
+mod ask_key;
 mod hooks;
 mod retry;
 mod run;
@@ -7,6 +8,7 @@ mod settle;
 mod transfer;
 mod trash;
 
+pub use ask_key::ask_key;
 pub use hooks::Hooks;
 pub use retry::Retry;
 pub use run::run;

@@ -2,6 +2,7 @@
 
 use super::exit::Exit;
 use super::{log as target, say};
+use crate::change;
 use crate::config::{self, Configuration, Fileset, Log};
 use crate::fileset::record::Trigger;
 use crate::hooks;
@@ -17,7 +18,8 @@ use crate::run::settle::End;
 use crate::run::slot::Slots;
 use anyhow::{Context, Result};
 use log::LevelFilter;
-use nix::unistd::Uid;
+use nix::unistd::{Uid, User};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// The surroundings of one call of planb.
@@ -48,6 +50,10 @@ impl World {
     pub fn configuration(&self) -> Configuration {
         let configuration = config::load(&self.paths, self.user);
         self.log(configuration.settings.log, &[]);
+        if let Ok(Some(change)) = change::interrupted(&self.paths) {
+            let command = change.command;
+            say(format_args!("planb: `{command}` was interrupted: call it again, and it comes to its end"));
+        }
         configuration
     }
 
@@ -102,6 +108,20 @@ impl World {
     #[expect(clippy::disallowed_methods, reason = "cli/ reads the environment")]
     pub fn runtime_directory() -> Option<PathBuf> {
         std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from)
+    }
+
+    /// The shell of whoever calls us: `$SHELL`.
+    #[expect(clippy::disallowed_methods, reason = "cli/ reads the environment")]
+    pub fn shell() -> OsString {
+        std::env::var_os("SHELL").filter(|shell| !shell.is_empty()).unwrap_or_else(|| "/bin/sh".into())
+    }
+
+    /// Who calls us, for other people: `$SUDO_USER` where that is known.
+    #[expect(clippy::disallowed_methods, reason = "cli/ reads the environment")]
+    pub fn person() -> String {
+        let known = std::env::var("SUDO_USER").ok().filter(|name| !name.is_empty());
+        let own = || User::from_uid(nix::unistd::geteuid()).ok().flatten().map(|user| user.name);
+        known.or_else(own).unwrap_or_else(|| format!("uid {}", nix::unistd::geteuid()))
     }
 
     /// The id of a run: the unit's where it is the only run of this process, else a fresh one.

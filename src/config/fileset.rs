@@ -1,6 +1,7 @@
 //! The third of the three states: a valid fileset, in which every word is its own type and nothing can be wrong.
 
 use super::diagnostic::Diagnostic;
+use super::encryption;
 use super::exec;
 use super::keys::{self, Table};
 use super::merged::Merged;
@@ -10,6 +11,7 @@ use super::settings::Judged;
 use super::suggest::{nearest, one_of};
 use super::zones::Zones;
 use crate::fileset::hours::BlacklistHours;
+use crate::fileset::key::KeySource;
 use crate::fileset::name::{DatasetName, Group, Name, StorageName, Tag};
 use crate::fileset::quantity::{Percent, Span};
 use crate::fileset::retention::{Period, Retention};
@@ -32,6 +34,8 @@ pub struct Fileset {
     pub enabled: bool,
     pub storage: Storage,
     pub dataset: DatasetName,
+    /// Where the dataset's key comes from; absent: it is not encrypted.
+    pub encryption: Option<KeySource>,
     /// Without rules nothing is destroyed.
     pub retain: Retention,
     pub schedule: Schedule,
@@ -129,6 +133,12 @@ fn valid(
             None => merged.blame(&keys::BLACKLIST_HOURS, invalid.message),
         });
     }
+    let encryption = match (&storage, &dataset) {
+        (Some(storage), Some(dataset)) => {
+            encryption::judge(merged, (name, group.as_ref()), storage, dataset, zones, faults)
+        }
+        _ => None,
+    };
     let retry = merged.get(&keys::RETRY, zones, faults);
     let timeout = merged.get(&keys::TIMEOUT, zones, faults);
     let max_shrink = merged.get(&keys::MAX_SHRINK, zones, faults);
@@ -158,6 +168,7 @@ fn valid(
         enabled: enabled?,
         storage: storage?,
         dataset: dataset?,
+        encryption,
         retain: retain.unwrap_or_default(),
         schedule: schedule?,
         blacklist_hours: blacklist_hours?,

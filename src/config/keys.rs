@@ -11,10 +11,12 @@ use super::written::Layer;
 use super::zones::Zones;
 use crate::fileset::hours::BlacklistHours;
 use crate::fileset::invalid::Invalid;
+use crate::fileset::key::{KeyCommand, KeyRule};
 use crate::fileset::name::{DatasetName, Group, StorageName, Tag};
 use crate::fileset::quantity::{Percent, Size, Span};
 use crate::fileset::retention::Retention;
 use crate::fileset::schedule::Schedule;
+use crate::fileset::zfs::Filesystem;
 use crate::fileset::zone::Zone;
 use crate::transport::exec::settings::{Command, ExtraPath, Snapshots};
 use crate::transport::rsync::settings::{Ionice, Metadata, Vanished};
@@ -190,13 +192,17 @@ keys! {
 
     TYPE: StorageType = Key::own(Table::Storage, "type", "\"directory\"", |v, _| value::choice(v, &StorageType::WORDS));
     PATH: PathBuf = Key::own(Table::Storage, "path", "\"/srv/backups\"", path);
-    PARENT: String = Key::own(Table::Storage, "parent", "\"tank/BACKUP\"", value::text);
+    PARENT: Filesystem = Key::own(Table::Storage, "parent", "\"tank/BACKUP\"", word);
+    STORAGE_ENCRYPTION: bool = Key::own(Table::Storage, "encryption", "true", flag);
+    STORAGE_KEY: KeyRule = Key::own(Table::Storage, "key", "\"credential\"", key_rule);
 
     GROUP: Group = Key::own(Table::Fileset, "group", "\"acme\"", word);
     TAGS: Vec<Tag> = Key::new(Table::Fileset, "tags", "[\"offsite\"]", words);
     ENABLED: bool = Key::new(Table::Fileset, "enabled", "true", flag);
     STORAGE: StorageName = Key::new(Table::Fileset, "storage", "\"main\"", word);
     DATASET: DatasetName = Key::own(Table::Fileset, "dataset", "\"acme-web1\"", word);
+    ENCRYPTION: bool = Key::new(Table::Fileset, "encryption", "true", flag);
+    KEY: KeyRule = Key::new(Table::Fileset, "key", "\"credential\"", key_rule);
     RETAIN: Retention = Key::new(Table::Fileset, "retain", "\"16d,4w,12m,2y\"", word);
     SCHEDULE: Schedule = Key::new(Table::Fileset, "schedule", "\"daily\"", word);
     BLACKLIST_HOURS: BlacklistHours = Key::new(Table::Fileset, "blacklist-hours", "\"9-17\"", hours);
@@ -273,6 +279,26 @@ fn hours(value: &Value, zones: &Zones) -> Read<BlacklistHours> {
 fn zone(value: &Value, zones: &Zones) -> Read<Zone> {
     let name = value::text(value, zones)?;
     zones.named(&name).map_err(|invalid| vec![value.fault(&invalid)])
+}
+
+/// A text that stands for itself.
+struct Argument(String);
+
+impl FromStr for Argument {
+    type Err = Invalid;
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// A list is a command and nothing but a list is one: no text becomes a program by a slip of the pen.
+fn key_rule(value: &Value, zones: &Zones) -> Read<KeyRule> {
+    if !matches!(value.data, value::Data::List(_)) {
+        return word(value, zones);
+    }
+    let arguments: Vec<Argument> = words(value, zones)?;
+    let words: Vec<String> = arguments.into_iter().map(|Argument(text)| text).collect();
+    KeyCommand::try_from(words).map(KeyRule::Command).map_err(|invalid| vec![value.fault(&invalid)])
 }
 
 fn bwlimit(value: &Value, zones: &Zones) -> Read<Option<Size>> {

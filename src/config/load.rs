@@ -12,6 +12,7 @@ use super::value::Data;
 use super::written::{Host, Layer, Rank};
 use super::zones::Zones;
 use super::{Configuration, Invalid, keys, reader, show};
+use crate::fileset::key::KeySource;
 use crate::fileset::name::{Group, Name};
 use crate::host::paths::Paths;
 use crate::host::threads;
@@ -29,7 +30,8 @@ pub fn load(paths: &Paths, user: Uid) -> Configuration {
         diagnostics.extend(paths.drop_ins().first().map(|directory| Diagnostic::warning(directory, message)));
     }
     let mut read = host.filesets(&drop_ins);
-    one_each(&mut read);
+    one_dataset_each(&mut read);
+    one_key_each(&mut read);
 
     let mut configuration = Configuration {
         settings: host.judged.settings,
@@ -66,7 +68,23 @@ pub fn effective(paths: &Paths, user: Uid, fileset: &Fileset) -> Option<String> 
     let document = Arc::new(source::read(&fileset.file, host.trust).ok()?);
     let own = reader::drop_in(&document).ok()?;
     let (shared, _) = host.shared(&own);
-    Some(show::effective(fileset, &Merged::new(&own, &shared, &host.built_in)))
+    let merged = Merged::new(&own, &shared, &host.built_in).in_one_of(&host.written.storages);
+    Some(show::effective(fileset, &merged))
+}
+
+/// The text of a drop-in, if it is to be trusted.
+pub fn text(paths: &Paths, user: Uid, file: &Path) -> Result<String, Diagnostic> {
+    source::read(file, Trust { user: paths.is_rooted().then_some(user) }).map(|document| document.text)
+}
+
+/// What a drop-in of that text would be if it lay at `file`, whose name is the fileset's.
+pub fn judged(paths: &Paths, user: Uid, file: &Path, text: String) -> Result<Fileset, Vec<Diagnostic>> {
+    let host = HostFile::load(paths, user);
+    let mut read = Read::new(file, host.judged.fatal.clone());
+    host.judge(&Arc::new(Document { path: file.to_owned(), text }), &mut read);
+    read.diagnostics.sort();
+    read.diagnostics.dedup();
+    read.fileset.filter(|_| read.diagnostics.is_empty()).ok_or(read.diagnostics)
 }
 
 /// planb.toml and what comes with it: all that filesets have in common.
@@ -86,6 +104,17 @@ struct Read {
     fileset: Option<Fileset>,
     place: Option<fileset::Place>,
     diagnostics: Vec<Diagnostic>,
+}
+
+impl Read {
+    fn new(file: &Path, mut diagnostics: Vec<Diagnostic>) -> Self {
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        let name = stem.parse::<Name>().map_err(|invalid| {
+            let message = format!("a drop-in is named as its fileset: {}", invalid.message);
+            diagnostics.push(Diagnostic::file(file, message));
+        });
+        Self { file: file.to_owned(), name: name.ok(), fileset: None, place: None, diagnostics }
+    }
 }
 
 impl HostFile {
@@ -117,32 +146,24 @@ impl HostFile {
     }
 
     fn fileset(&self, drop_in: &DropIn) -> Read {
-        let mut diagnostics = [drop_in.doubts.as_slice(), &self.judged.fatal].concat();
-        let file = drop_in.path.clone();
-        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-        let name = stem.parse::<Name>().map_err(|invalid| {
-            let message = format!("a drop-in is named as its fileset: {}", invalid.message);
-            diagnostics.push(Diagnostic::file(&file, message));
-        });
-        let mut read = Read { name: name.ok(), fileset: None, place: None, diagnostics, file };
-        let document = match drop_in.read(self.trust) {
-            Ok(document) => Arc::new(document),
-            Err(diagnostic) => {
-                read.diagnostics.push(diagnostic);
-                return read;
-            }
-        };
-        let own = match reader::drop_in(&document) {
+        let mut read = Read::new(&drop_in.path, [drop_in.doubts.as_slice(), &self.judged.fatal].concat());
+        match drop_in.read(self.trust) {
+            Ok(document) => self.judge(&Arc::new(document), &mut read),
+            Err(diagnostic) => read.diagnostics.push(diagnostic),
+        }
+        read
+    }
+
+    /// Judges the text of a drop-in.
+    fn judge(&self, document: &Arc<Document>, read: &mut Read) {
+        let own = match reader::drop_in(document) {
             Ok(own) => own,
-            Err(errors) => {
-                read.diagnostics.extend(errors);
-                return read;
-            }
+            Err(errors) => return read.diagnostics.extend(errors),
         };
         read.diagnostics.extend(own.faults.clone());
         let (shared, faults) = self.shared(&own);
         read.diagnostics.extend(faults);
-        let merged = Merged::new(&own, &shared, &self.built_in);
+        let merged = Merged::new(&own, &shared, &self.built_in).in_one_of(&self.written.storages);
         // A wrong file name is told already; everything else in it is judged under any name.
         let name = read.name.clone().or_else(|| "unnamed".parse().ok());
         if let Some(name) = name {
@@ -152,7 +173,6 @@ impl HostFile {
         if read.name.is_none() {
             (read.fileset, read.place) = (None, None);
         }
-        read
     }
 
     /// The layers that a drop-in inherits from, the most specific first, and what is wrong with them.
@@ -183,14 +203,40 @@ impl HostFile {
 }
 
 /// Two filesets on one dataset would destroy each other's history: neither is valid.
-fn one_each(read: &mut [Read]) {
-    let mut places: BTreeMap<fileset::Place, Vec<usize>> = BTreeMap::new();
-    for (number, place) in
-        read.iter().enumerate().filter_map(|(number, read)| Some((number, read.place.clone()?)))
-    {
-        places.entry(place).or_default().push(number);
+fn one_dataset_each(read: &mut [Read]) {
+    one_each(
+        read,
+        |read| read.place.clone(),
+        |(storage, dataset), others| {
+            format!(
+                "the dataset \"{dataset}\" in storage \"{storage}\" is also that of {others}: give each its own `dataset`"
+            )
+        },
+    );
+}
+
+/// A key that two filesets share opens both to who has one, and is rotated under the other's feet: neither is valid.
+fn one_key_each(read: &mut [Read]) {
+    let file = |read: &Read| match &read.fileset.as_ref()?.encryption {
+        Some(KeySource::File(path)) => Some(path.clone()),
+        _ => None,
+    };
+    one_each(read, file, |path, others| {
+        format!("the key {} is also that of {others}: write {{fileset}} into the path", path.display())
+    });
+}
+
+/// Complains of filesets that have the same of something of which each must have its own.
+fn one_each<T: Ord>(
+    read: &mut [Read],
+    of: impl Fn(&Read) -> Option<T>,
+    complaint: impl Fn(&T, &str) -> String,
+) {
+    let mut owners: BTreeMap<T, Vec<usize>> = BTreeMap::new();
+    for (number, own) in read.iter().enumerate().filter_map(|(number, read)| Some((number, of(read)?))) {
+        owners.entry(own).or_default().push(number);
     }
-    for ((storage, dataset), numbers) in places.into_iter().filter(|(_, numbers)| numbers.len() > 1) {
+    for (own, numbers) in owners.into_iter().filter(|(_, numbers)| numbers.len() > 1) {
         let files: Vec<String> =
             numbers.iter().map(|&number| read[number].file.display().to_string()).collect();
         for (at, &number) in numbers.iter().enumerate() {
@@ -200,10 +246,7 @@ fn one_each(read: &mut [Read]) {
                 .filter(|(other, _)| *other != at)
                 .map(|(_, file)| file.as_str())
                 .collect();
-            let message = format!(
-                "the dataset \"{dataset}\" in storage \"{storage}\" is also that of {}: give each its own `dataset`",
-                others.join(" and ")
-            );
+            let message = complaint(&own, &others.join(" and "));
             let file = read[number].file.clone();
             read[number].diagnostics.push(Diagnostic::file(file, message));
         }

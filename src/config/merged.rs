@@ -1,13 +1,14 @@
-//! The second of the three states: a fileset over its group over the defaults over what is built in, each value with
-//! where it came from. Values replace each other whole: the most specific `exclude` is the one that holds, lists are not
+//! The second of the three states: a fileset over its group over the defaults over its storage over what is built in,
+//! each value with where it came from. Values replace each other whole: the most specific `exclude` is the one that holds, lists are not
 //! joined.
 
 use super::built_in::BuiltIn;
 use super::diagnostic::Diagnostic;
 use super::keys::{self, AnyKey, Key, Kind, Table};
 use super::value::{Data, Value};
-use super::written::{Layer, Rank, Written};
+use super::written::{Layer, Named, Rank, Written};
 use super::zones::Zones;
+use std::collections::BTreeMap;
 
 /// All that was said about one fileset.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub struct Merged<'a> {
     pub kind: Kind,
     /// All layers, the most specific first.
     layers: Vec<&'a Layer>,
+    /// What `[storage.NAME]` says of the datasets in it: less than anything that is said of filesets.
+    storage: Option<&'a Layer>,
 }
 
 impl<'a> Merged<'a> {
@@ -28,19 +31,35 @@ impl<'a> Merged<'a> {
             (_, Some(_)) => Kind::Ssh,
             (_, None) => Kind::Local,
         };
-        let mut merged = Self { own, kind, layers: [&[own], shared].concat() };
+        let mut merged = Self { own, kind, layers: [&[own], shared].concat(), storage: None };
         let user = merged.find(&keys::USER).map(|(_, written)| &written.value.data);
         let as_root = matches!(user, Some(Data::Text { text, .. }) if text == "root");
         merged.layers.extend(built_in.layers(kind, as_root));
         merged
     }
 
-    /// The value that wins, and whose it is.
+    /// With what the fileset's storage says: the one that is named, or the only one there is.
+    #[must_use]
+    pub fn in_one_of(self, storages: &'a BTreeMap<String, Named>) -> Self {
+        let named = match self.find(&keys::STORAGE).map(|(_, written)| &written.value.data) {
+            Some(Data::Text { text, .. }) => storages.get(text),
+            Some(_) => None,
+            None => storages.values().next().filter(|_| storages.len() == 1),
+        };
+        Self { storage: named.map(|named| &named.layer), ..self }
+    }
+
+    /// The value that wins, and whose it is. No key that a storage shares with filesets has a built-in value.
     pub fn find(&self, key: &dyn AnyKey) -> Option<(&'a Layer, &'a Written)> {
-        self.layers
+        let said = self
+            .layers
             .iter()
             .filter(|layer| layer.rank != Rank::Shared || key.is_inherited(self.kind))
-            .find_map(|layer| layer.values.get(&key.id()).map(|written| (*layer, written)))
+            .find_map(|layer| layer.values.get(&key.id()).map(|written| (*layer, written)));
+        let (Table::Fileset, name) = key.id() else { return said };
+        let of_storage =
+            || self.storage.and_then(|layer| Some((layer, layer.values.get(&(Table::Storage, name))?)));
+        said.or_else(of_storage)
     }
 
     /// The value that wins, as its type. Absent where nobody says anything, and where what they say is wrong: then

@@ -8,6 +8,8 @@
 mod built_in;
 pub mod diagnostic;
 mod document;
+mod edit;
+mod encryption;
 mod exec;
 mod fileset;
 mod keys;
@@ -27,8 +29,9 @@ mod written;
 mod zones;
 
 pub use diagnostic::Diagnostic;
+pub use edit::for_host;
 pub use fileset::Fileset;
-pub use load::{effective, load};
+pub use load::{effective, judged, load, text};
 pub use settings::{Log, Settings};
 
 use crate::fileset::name::Name;

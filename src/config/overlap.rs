@@ -12,7 +12,7 @@ use std::path::{Component, Path};
 /// exclude must say so plainly; patterns with wildcards are not weighed.
 pub fn complaint(settings: &Settings, storage: &storage::Settings, dataset: &DatasetName) -> Option<String> {
     let Source::Local(source) = &settings.source else { return None };
-    let storage::Settings::Directory { path } = storage;
+    let path = storage.path();
     let below = |path: &Path| path.strip_prefix(source.as_str()).ok().map(|below| Path::new("/").join(below));
     let dataset = below(&path.join(dataset))?;
     let storage = below(path).unwrap_or_else(|| dataset.clone());

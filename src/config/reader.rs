@@ -243,7 +243,7 @@ fn unknown(
     };
     let written = if value.is_table() { format!("table [{name}]") } else { format!("key `{name}`") };
     let elsewhere =
-        |name: &str| KEYS.iter().find(|key| key.id().1 == name).map(|key| home(place, table, key.id()));
+        |name: &str| KEYS.iter().rfind(|key| key.id().1 == name).map(|key| home(place, table, key.id()));
     let message = if let Some(home) = elsewhere(name) {
         format!("`{name}` {home}")
     } else if table == Table::Host && matches!(name, "rsync" | "guard") {

@@ -1,15 +1,15 @@
 //! The valid form of planb.toml's own part: slots, log, storages.
 
 use super::diagnostic::Diagnostic;
+use super::encryption;
 use super::keys;
-use super::value::Data;
 use super::written::{Host, Layer, Named};
 use super::zones::Zones;
 use crate::fileset::name::{Group, StorageName};
 use crate::storage;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 
 /// The host's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,18 +87,12 @@ pub fn judge(host: &Host, zones: &Zones) -> Judged {
     let log = read(&host.top, &keys::LOG, zones, &mut own);
 
     let mut judged = Judged { fatal: host.fatal.clone(), ..Judged::default() };
-    let mut paths: BTreeMap<PathBuf, &str> = BTreeMap::new();
     let (mut valid, mut mistakes) = (BTreeMap::new(), Vec::new());
     for (name, written) in &host.storages {
         let mut result = storage(name, written, zones, &mut mistakes);
-        if let Ok((_, storage::Settings::Directory { path })) = &result
-            && let Some(other) = paths.insert(path.clone(), name)
+        if let Ok((_, settings)) = &result
+            && let Some(mistake) = shared_place(name, written, settings, &valid)
         {
-            let message =
-                format!("storage `{name}` has the path of storage `{other}`: one place, one storage");
-            let place =
-                written.layer.get(&keys::PATH).map_or(written.name.clone(), |at| at.value.span.clone());
-            let mistake = written.layer.document.cite(place, message);
             mistakes.push(mistake.clone());
             result = Err(vec![mistake]);
         }
@@ -122,12 +116,61 @@ pub fn judge(host: &Host, zones: &Zones) -> Judged {
     judged
 }
 
+/// The complaint about a storage that is in the place of another one, or around it: each would take the other's datasets
+/// for its own.
+fn shared_place(
+    name: &str,
+    Named { name: at, layer }: &Named,
+    settings: &storage::Settings,
+    others: &BTreeMap<StorageName, storage::Settings>,
+) -> Option<Diagnostic> {
+    others.iter().find_map(|(other_name, other)| {
+        let parents = settings.parent().zip(other.parent());
+        let parents = parents.and_then(|(one, other)| relation(one.as_path(), other.as_path()));
+        let (word, written, relation) = match parents {
+            Some(relation) => ("parent", layer.get(&keys::PARENT), relation),
+            None => ("path", layer.get(&keys::PATH), relation(settings.path(), other.path())?),
+        };
+        let what = match relation {
+            Relation::Same => format!("storage `{name}` has the {word} of storage `{other_name}`"),
+            Relation::Below => {
+                format!("the {word} of storage `{name}` is below that of storage `{other_name}`")
+            }
+            Relation::Above => {
+                format!("the {word} of storage `{name}` is above that of storage `{other_name}`")
+            }
+        };
+        let place = written.map_or(at.clone(), |written| written.value.span.clone());
+        Some(layer.document.cite(place, format!("{what}: one place, one storage")))
+    })
+}
+
+/// Of two places that are not apart.
+enum Relation {
+    Same,
+    Below,
+    Above,
+}
+
+fn relation(one: &Path, other: &Path) -> Option<Relation> {
+    match (one.starts_with(other), other.starts_with(one)) {
+        (true, true) => Some(Relation::Same),
+        (true, false) => Some(Relation::Below),
+        (false, true) => Some(Relation::Above),
+        (false, false) => None,
+    }
+}
+
 /// Those of every value, used or not.
 fn all_faults(layer: &Layer, zones: &Zones) -> Vec<Diagnostic> {
     let values = layer.values.iter().filter_map(|(&(table, name), written)| {
         keys::find(table, name).map(|key| key.check(layer, &written.value, zones))
     });
-    values.flatten().chain(layer.faults.clone()).collect()
+    values
+        .flatten()
+        .chain(encryption::one_for_many(layer, &keys::KEY, zones))
+        .chain(layer.faults.clone())
+        .collect()
 }
 
 fn read<T>(layer: &Layer, key: &keys::Key<T>, zones: &Zones, faults: &mut Vec<Diagnostic>) -> Option<T> {
@@ -135,8 +178,7 @@ fn read<T>(layer: &Layer, key: &keys::Key<T>, zones: &Zones, faults: &mut Vec<Di
     key.read(layer, &written.value, zones).map_err(|found| faults.extend(found)).ok()
 }
 
-/// One `[storage.NAME]`. What is wrong with it goes to `mistakes`; a type that this version does not know is none as
-/// long as nobody uses it.
+/// One `[storage.NAME]`. What is wrong with it goes to `mistakes`, too.
 fn storage(
     name: &str,
     Named { name: at, layer }: &Named,
@@ -151,28 +193,32 @@ fn storage(
     if layer.get(&keys::TYPE).is_none() {
         faults.push(cite("a storage needs a type: write type = \"directory\"".into()));
     }
-    match kind {
-        Some(StorageType::Directory) => {
-            if layer.get(&keys::PATH).is_none() {
-                faults.push(cite("a directory storage needs a path: write path = \"/srv/backups\"".into()));
-            }
-            if let Some(parent) = layer.get(&keys::PARENT) {
-                let message = "`parent` is for zfs: a directory storage has a `path`";
-                faults.push(layer.document.cite(parent.key.clone(), message));
-            }
+    let parent = read(layer, &keys::PARENT, zones, &mut faults);
+    if let Some(kind @ (StorageType::Directory | StorageType::Btrfs)) = kind {
+        let word = if kind == StorageType::Btrfs { "btrfs" } else { "directory" };
+        if layer.get(&keys::PATH).is_none() {
+            faults.push(cite(format!("a {word} storage needs a path: write path = \"/srv/backups\"")));
         }
-        Some(StorageType::Zfs | StorageType::Btrfs) | None => {}
+        if let Some(parent) = layer.get(&keys::PARENT) {
+            let message = format!("`parent` is for zfs: a {word} storage has a `path`");
+            faults.push(layer.document.cite(parent.key.clone(), message));
+        }
     }
+    if kind == Some(StorageType::Zfs) && layer.get(&keys::PARENT).is_none() {
+        faults.push(cite("a zfs storage needs a parent: write parent = \"tank/BACKUP\"".into()));
+    }
+    encryption::check(layer, kind, zones, &mut faults);
     mistakes.extend(faults.clone());
-    if let Some(StorageType::Zfs | StorageType::Btrfs) = kind
-        && let Some(written) = layer.get(&keys::TYPE)
-        && let Data::Text { text, .. } = &written.value.data
-    {
-        let message = format!("storage type {text:?} is not supported by this version: use \"directory\"");
-        faults.push(layer.document.cite(written.value.span.clone(), message));
-    }
-    match (name, path) {
-        (Some(name), Some(path)) if faults.is_empty() => Ok((name, storage::Settings::Directory { path })),
+    let settings = match (kind, path, parent) {
+        (Some(StorageType::Directory), Some(path), _) => Some(storage::Settings::Directory { path }),
+        (Some(StorageType::Btrfs), Some(path), _) => Some(storage::Settings::Btrfs { path }),
+        (Some(StorageType::Zfs), path, Some(parent)) => {
+            Some(storage::Settings::Zfs { path: path.unwrap_or_else(|| parent.usual_path()), parent })
+        }
+        _ => None,
+    };
+    match name.zip(settings) {
+        Some(valid) if faults.is_empty() => Ok(valid),
         _ => Err(faults),
     }
 }

@@ -7,6 +7,7 @@ use super::value::{Data, Value};
 use super::written::Rank;
 use crate::fileset::retention::Period;
 use crate::fileset::schedule::Schedule;
+use crate::storage;
 use std::fmt::Write;
 
 /// TOML that, as a drop-in of the same group, makes the same fileset.
@@ -48,7 +49,10 @@ fn line(key: &dyn AnyKey, fileset: &Fileset, merged: &Merged<'_>) -> Option<(Str
         };
         return Some((toml(&written.value), origin));
     }
+    let encrypts = matches!(fileset.storage.settings, storage::Settings::Zfs { .. });
     let (value, origin) = match key.id().1 {
+        "encryption" if encrypts => return Some(("false".to_owned(), "built in".to_owned())),
+        "key" if fileset.encryption.is_some() => ("credential", "built in"),
         "storage" => (fileset.storage.name.as_str(), "the only one"),
         "dataset" => (fileset.dataset.as_str(), "the fileset's name"),
         "timezone" => (fileset.timezone.name(), "this machine's"),
@@ -85,7 +89,7 @@ fn toml(value: &Value) -> String {
 }
 
 /// A TOML basic string.
-fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let mut quoted = String::from('"');
     for c in text.chars() {
         match c {

@@ -76,8 +76,19 @@ enum FileName {
 }
 
 fn classify(name: &OsString) -> FileName {
-    const LEFTOVERS: [&[u8]; 9] =
-        [b"~", b"#", b".bak", b".disabled", b".orig", b".swp", b".rpmsave", b".rpmnew", b".rpmorig"];
+    // ".removed" is ours: a file that `planb remove` has put aside.
+    const LEFTOVERS: [&[u8]; 10] = [
+        b"~",
+        b"#",
+        b".bak",
+        b".disabled",
+        b".orig",
+        b".removed",
+        b".swp",
+        b".rpmsave",
+        b".rpmnew",
+        b".rpmorig",
+    ];
     const MARKS: [&str; 3] = [".dpkg-", ".ucf-", "README"];
     let bytes = name.as_bytes();
     if bytes.starts_with(b".") || bytes.starts_with(b"#") {

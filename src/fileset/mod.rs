@@ -7,6 +7,7 @@
 pub mod calendar;
 pub mod hours;
 pub mod invalid;
+pub mod key;
 pub mod name;
 pub mod progress;
 pub mod quantity;
@@ -17,4 +18,5 @@ pub mod schedule;
 pub mod snapshot;
 pub mod word;
 pub mod workspace;
+pub mod zfs;
 pub mod zone;

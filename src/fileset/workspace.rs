@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 pub struct Workspace {
     path: PathBuf,
     writes: Writes,
+    /// Absent in a job is no.
+    #[serde(default)]
+    makes_holes: bool,
 }
 
 /// How the files of the workspace may be written.
@@ -30,7 +33,13 @@ pub enum Writes {
 
 impl Workspace {
     pub fn new(path: PathBuf, writes: Writes) -> Self {
-        Self { path, writes }
+        Self { path, writes, makes_holes: false }
+    }
+
+    /// The same; whether the file system makes holes of zeros by itself.
+    #[must_use]
+    pub fn on_holes(self, makes_holes: bool) -> Self {
+        Self { makes_holes, ..self }
     }
 
     /// An absolute path that exists, is a directory, and is ours to fill.
@@ -40,5 +49,10 @@ impl Workspace {
 
     pub fn writes(&self) -> &Writes {
         &self.writes
+    }
+
+    /// Whether zeros take no room however they are written.
+    pub fn makes_holes(&self) -> bool {
+        self.makes_holes
     }
 }

@@ -190,6 +190,15 @@ pub(super) fn load(
     }
 }
 
+/// Removes the file, whose fileset has another name now.
+pub(super) fn forget(paths: &Paths, fileset: &Name) -> Result<(), (PathBuf, io::Error)> {
+    let file = path(paths, fileset);
+    match fs::remove_file(&file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err((file, error)),
+        _ => Ok(()),
+    }
+}
+
 /// Moves a file that is no record aside.
 pub(super) fn keep_aside(file: &Path, now: OffsetDateTime, error: ReadError) -> Notice {
     let kept = database::aside(file, now);

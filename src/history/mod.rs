@@ -9,11 +9,12 @@
 //! Averages, streaks and lists over many runs want a database.
 
 mod database;
-mod file;
+pub mod file;
 pub mod json;
 pub mod last;
 mod notice;
 mod query;
+mod rename;
 mod row;
 mod spool;
 #[cfg(test)]
@@ -22,6 +23,7 @@ mod tests;
 pub use database::{Error, History};
 pub use last::{KILLED, Last};
 pub use notice::Notice;
+pub use rename::{RenameError, rename};
 
 use crate::fileset::name::Name;
 use crate::fileset::record::{Outcome, Record};

@@ -4,6 +4,7 @@ use super::database::History;
 use super::file;
 use super::last::{self, read_json};
 use super::notice::Notice;
+use crate::fileset::name::Name;
 use crate::fileset::record::Record;
 use crate::host::paths::Paths;
 use std::fs;
@@ -48,6 +49,20 @@ fn files(paths: &Paths) -> Vec<PathBuf> {
 pub fn waiting(paths: &Paths) -> Option<Notice> {
     let count = files(paths).len();
     (count > 0).then(|| Notice::Waiting { count, spool: paths.spool() })
+}
+
+/// Gives the records of `old` that still wait to `new`.
+pub fn rename(paths: &Paths, old: &Name, new: &Name) -> Result<(), (PathBuf, io::Error)> {
+    for file in files(paths) {
+        match read_json::<Record>(&file) {
+            Ok(Some(record)) if record.fileset == *old => {
+                put(paths, &Record { fileset: new.clone(), ..record }).map_err(|error| (file, error))?;
+            }
+            // One that tells nothing is moved aside by who takes it in.
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Puts what waits into the history. Two processes may do so at once: a record goes in twice as the same row.

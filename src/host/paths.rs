@@ -77,6 +77,26 @@ impl Paths {
         self.state().join("spool")
     }
 
+    /// The change of filesets that is under way.
+    pub fn change(&self) -> PathBuf {
+        self.state().join("change.json")
+    }
+
+    /// When the key of each fileset was exported, `NAME.json`.
+    pub fn exported_keys(&self) -> PathBuf {
+        self.state().join("keys")
+    }
+
+    /// systemd's encrypted credentials.
+    pub fn credentials(&self) -> PathBuf {
+        self.at("/etc/credstore.encrypted")
+    }
+
+    /// What systemd encrypts credentials with, beside the machine's TPM.
+    pub fn credential_secret(&self) -> PathBuf {
+        self.at("/var/lib/systemd/credential.secret")
+    }
+
     /// What a reboot may forget: locks, slots, the live state of running filesets.
     pub fn runtime(&self) -> PathBuf {
         self.at("/run/planb")

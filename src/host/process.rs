@@ -4,8 +4,10 @@
 //! Ctrl-C reaches only us, and we decide in which order things end) and nothing of ours open but its three streams, or
 //! four where it reports. Its output pipes are drained while it runs. It always has an end: its own, our deadline, or the wish to stop.
 
+use super::account::Account;
 use super::headway::Headway;
 use super::output::Tail;
+use super::secret::Secret;
 use super::signals::Stop;
 use super::stat::Stat;
 use command_fds::{CommandFdExt, FdMapping};
@@ -17,13 +19,14 @@ use nix::unistd::Pid;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
-use std::io::{self, PipeReader, Read, Write};
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
 
 /// Where programs are looked for and what children get as `PATH`.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -40,6 +43,11 @@ const LAST_BREATH: Duration = Duration::from_secs(5);
 
 /// The descriptor that a program reports on, of those that do.
 pub const REPORTS: i32 = 3;
+#[cfg(test)]
+thread_local! {
+    /// How many programs this thread has started: for tests of what is done in one call.
+    pub static STARTED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
 
 /// A program to run, with all it gets.
 #[derive(Debug)]
@@ -51,6 +59,7 @@ pub struct Program {
     directory: PathBuf,
     reports: bool,
     patience: Option<Duration>,
+    account: Option<Account>,
 }
 
 /// What a program reads.
@@ -60,6 +69,8 @@ pub enum Input {
     Nothing,
     /// These bytes, then the end.
     Bytes(Vec<u8>),
+    /// These as well, which no other program shall see.
+    Secret(Secret),
     /// An open file. A lock's own file here makes the child, and whatever it forks, hold the lock too.
     File(File),
 }
@@ -100,6 +111,15 @@ pub enum Ending {
 pub struct Captured {
     pub ending: Ending,
     pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
+}
+
+/// What a program printed that nobody else may see, and how it ended.
+#[derive(Debug)]
+pub struct Whispered {
+    pub ending: Ending,
+    /// Absent where it was more than there was room for.
+    pub stdout: Option<Secret>,
     pub stderr: Vec<u8>,
 }
 
@@ -154,6 +174,7 @@ impl Program {
             directory: "/".into(),
             reports: false,
             patience: None,
+            account: None,
         })
     }
 
@@ -196,6 +217,12 @@ impl Program {
         self
     }
 
+    /// Runs the program as somebody else, without further groups; only root can.
+    pub fn run_as(mut self, account: Account) -> Self {
+        self.account = Some(account);
+        self
+    }
+
     /// The arguments as they will be passed, the program's path first.
     pub fn argv(&self) -> impl Iterator<Item = &OsStr> {
         std::iter::once(self.path.as_os_str()).chain(self.args.iter().map(OsString::as_os_str))
@@ -208,8 +235,9 @@ impl Program {
     /// Runs the program to its end and hands every piece of its output to `sink` as it comes.
     ///
     /// When the limits end it, its whole process group gets SIGTERM, and SIGKILL ten seconds later. Whatever else is
-    /// left of the group when the program itself has ended is killed: nothing it started outlives this call, but for what
-    /// even SIGKILL does not end within five seconds.
+    /// left of the group when the program itself has ended is killed: nothing it started outlives this call, nor does it,
+    /// but for what even SIGKILL does not end within five seconds, because it waits in the kernel for a disk that does not
+    /// answer.
     pub fn run(self, limits: Limits<'_>, mut sink: impl FnMut(Stream, &[u8])) -> Result<Ending, Error> {
         let name = self.name();
         let started = |source| Error::Start { program: name.clone(), source };
@@ -221,16 +249,17 @@ impl Program {
         let (stdin, feed) = match self.stdin {
             Input::Nothing => (Stdio::null(), None),
             Input::File(file) => (Stdio::from(file), None),
-            Input::Bytes(bytes) => {
-                let (reader, writer) = io::pipe().map_err(started)?;
-                (Stdio::from(reader), Some((writer, bytes)))
-            }
+            Input::Bytes(bytes) => piped(Secret::from(bytes)).map_err(started)?,
+            Input::Secret(secret) => piped(secret).map_err(started)?,
         };
         #[expect(clippy::disallowed_methods, reason = "this is the one place")]
         let mut command = Command::new(&self.path);
         command.args(&self.args).env_clear().env("PATH", PATH).env("LC_ALL", "C.UTF-8").envs(self.env);
         command.current_dir(&self.directory).process_group(0);
         command.stdin(stdin).stdout(out_child).stderr(err_child);
+        if let Some(Account { uid, gid }) = self.account {
+            command.uid(uid.as_raw()).gid(gid.as_raw());
+        }
         let mut outputs = vec![(out, Stream::Out), (err, Stream::Err)];
         if let Some((report, report_child)) = report {
             let mapping = FdMapping { parent_fd: report_child.into(), child_fd: REPORTS };
@@ -238,28 +267,37 @@ impl Program {
             outputs.push((report, Stream::Report));
         }
         let mut child = command.spawn().map_err(started)?;
+        #[cfg(test)]
+        STARTED.with(|count| count.set(count.get() + 1));
         // Our copies of the child's ends: as long as they are open its output has no end.
         drop(command);
 
         let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
         let (ended, ended_tell) = io::pipe().map_err(waited)?;
-        let cut = thread::scope(|scope| {
-            // Waits without reaping, so that the process group's number stays ours until the last signal is sent.
-            scope.spawn(move || {
-                let exited = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
-                while waitid(Id::Pid(pid), exited) == Err(Errno::EINTR) {}
-                drop(ended_tell);
-            });
-            if let Some((mut writer, bytes)) = feed {
-                // A child that does not read its input is not our trouble; it ends or is ended, and this with it.
-                scope.spawn(move || drop(writer.write_all(&bytes)));
-            }
-            let headway = self.patience.map(|patience| Headway::new(pid, &name, patience));
-            watch(pid, limits, headway, &outputs, &ended, &mut sink)
+        // These may outlive this call, together with a child that nothing can end.
+        let waiting = thread::spawn(move || {
+            // Without reaping, so that the process group's number stays ours until the last signal is sent.
+            let exited = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+            while waitid(Id::Pid(pid), exited) == Err(Errno::EINTR) {}
+            drop(ended_tell);
         });
+        let feeding = feed.map(|(mut writer, bytes)| {
+            // A child that does not read its input is not our trouble; it ends or is ended, and this with it.
+            thread::spawn(move || drop(writer.write_all(&bytes)))
+        });
+        let headway = self.patience.map(|patience| Headway::new(pid, &name, patience));
+        let watched = watch(pid, limits, headway, &outputs, &ended, &mut sink);
+        if let Ok(Watched::Abandoned(cut)) = watched {
+            return Ok(cut);
+        }
+        let _ = waiting.join();
+        let _ = feeding.map(thread::JoinHandle::join);
         let status = child.wait().map_err(waited)?;
         wait_until_gone(pid);
-        Ok(cut.map_err(waited)?.unwrap_or_else(|| ending(status)))
+        match watched.map_err(waited)? {
+            Watched::Ended => Ok(ending(status)),
+            Watched::Cut(cut) | Watched::Abandoned(cut) => Ok(cut),
+        }
     }
 
     /// Runs the program to its end and keeps what it prints: of each output the last `limit` bytes.
@@ -272,6 +310,36 @@ impl Program {
         })?;
         Ok(Captured { ending, stdout: stdout.into_bytes(), stderr: stderr.into_bytes() })
     }
+
+    /// Runs the program to its end and keeps what it prints on its standard output, up to `room` bytes, so that no trace
+    /// of it is left in memory afterwards; of its standard error the end.
+    pub fn listen(self, limits: Limits<'_>, room: usize) -> Result<Whispered, Error> {
+        let (mut stdout, mut stderr) = (Secret::with_room(room), Tail::new(16 * 1024));
+        let mut fits = true;
+        let ending = self.run(limits, |stream, bytes| match stream {
+            Stream::Out => fits &= stdout.push(bytes),
+            Stream::Err => stderr.push(bytes),
+            Stream::Report => {}
+        })?;
+        Ok(Whispered { ending, stdout: fits.then_some(stdout), stderr: stderr.into_bytes() })
+    }
+}
+
+/// Runs a program that a person talks to: it has our terminal, our environment and these variables beside, and works in
+/// `directory`. Ctrl-C is for it.
+pub fn converse(program: &OsStr, directory: &Path, variables: &[(&str, &str)]) -> Result<Ending, Error> {
+    let name = || program.to_string_lossy().into_owned();
+    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+    let mut command = Command::new(program);
+    command.current_dir(directory).envs(variables.iter().copied());
+    let mut child = command.spawn().map_err(|source| Error::Start { program: name(), source })?;
+    child.wait().map(ending).map_err(|source| Error::Wait { program: name(), source })
+}
+
+/// What a program reads from a pipe, and what is to be written into its other end.
+fn piped(bytes: Secret) -> io::Result<(Stdio, Option<(PipeWriter, Secret)>)> {
+    let (reader, writer) = io::pipe()?;
+    Ok((Stdio::from(reader), Some((writer, bytes))))
 }
 
 fn ending(status: ExitStatus) -> Ending {
@@ -296,9 +364,19 @@ fn wait_until_gone(group: Pid) {
     }
 }
 
-/// Drains the outputs until the child has ended. Returns why it was ended, when it was we who ended it.
+/// What the watch over a child came to.
+enum Watched {
+    /// It ended by itself.
+    Ended,
+    /// We ended it.
+    Cut(Ending),
+    /// We wanted to end it, and it is still there.
+    Abandoned(Ending),
+}
+
+/// Drains the outputs until the child has ended.
 ///
-/// Whatever happens, all of the process group has been killed afterwards.
+/// Whatever happens, all of the process group has been sent SIGKILL afterwards.
 fn watch(
     pid: Pid,
     limits: Limits<'_>,
@@ -306,31 +384,36 @@ fn watch(
     outputs: &[(PipeReader, Stream)],
     ended: &PipeReader,
     sink: &mut impl FnMut(Stream, &[u8]),
-) -> io::Result<Option<Ending>> {
-    let mut watched: Vec<(Watched, BorrowedFd<'_>)> =
-        vec![(Watched::Child, ended.as_fd()), (Watched::Stop, limits.stop.as_fd())];
+) -> io::Result<Watched> {
+    let mut watched: Vec<(Under, BorrowedFd<'_>)> =
+        vec![(Under::Child, ended.as_fd()), (Under::Stop, limits.stop.as_fd())];
     for (pipe, stream) in outputs {
-        watched.push((Watched::Output(pipe, *stream), pipe.as_fd()));
+        watched.push((Under::Output(pipe, *stream), pipe.as_fd()));
     }
-    let mut cut = None;
-    // When the present patience ends: the deadline, then the grace after SIGTERM, then the drain.
+    let (mut cut, mut killed) = (None, false);
+    // When the present patience ends: the deadline, then the grace after SIGTERM, then the last breath, or the drain.
     let mut until = limits.deadline;
-    let mut buffer = vec![0; 64 * 1024];
+    // What comes through here may be nobody else's business.
+    let mut buffer = Zeroizing::new(vec![0; 64 * 1024]);
 
     let result = loop {
-        let running = watched.iter().any(|(what, _)| matches!(what, Watched::Child));
-        let printing = watched.iter().any(|(what, _)| matches!(what, Watched::Output(..)));
+        let running = watched.iter().any(|(what, _)| matches!(what, Under::Child));
+        let printing = watched.iter().any(|(what, _)| matches!(what, Under::Output(..)));
         if !running && !printing {
-            break Ok(cut);
+            break Ok(cut.map_or(Watched::Ended, Watched::Cut));
         }
         if until.is_some_and(|until| until <= Instant::now()) {
             if !running {
-                break Ok(cut);
+                break Ok(cut.map_or(Watched::Ended, Watched::Cut));
             }
-            if cut.is_some() {
+            if let Some(cut) = cut {
+                if killed {
+                    break Ok(Watched::Abandoned(cut));
+                }
                 // It was asked to end and did not.
                 let _ = killpg(pid, Signal::SIGKILL);
-                until = None;
+                killed = true;
+                until = Some(Instant::now() + LAST_BREATH);
             } else {
                 cut = Some(Ending::TimedOut);
                 let _ = killpg(pid, Signal::SIGTERM);
@@ -354,17 +437,17 @@ fn watch(
         };
         for index in ready.into_iter().rev() {
             match watched[index].0 {
-                Watched::Output(pipe, stream) => match (&mut &*pipe).read(&mut buffer) {
+                Under::Output(pipe, stream) => match (&mut &*pipe).read(&mut buffer) {
                     Ok(0) => drop(watched.remove(index)),
                     Ok(n) => sink(stream, &buffer[..n]),
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(_) => drop(watched.remove(index)),
                 },
-                Watched::Child => {
+                Under::Child => {
                     watched.remove(index);
                     until = Some(Instant::now() + DRAIN);
                 }
-                Watched::Stop => {
+                Under::Stop => {
                     watched.remove(index);
                     if running && cut.is_none() {
                         cut = Some(Ending::Stopped);
@@ -381,7 +464,7 @@ fn watch(
 
 /// What a descriptor under watch stands for.
 #[derive(Clone, Copy)]
-enum Watched<'a> {
+enum Under<'a> {
     /// Readable (at its end) when the child has ended.
     Child,
     Stop,
@@ -389,7 +472,7 @@ enum Watched<'a> {
 }
 
 /// Waits for something to happen, at the longest until `until`. Returns the places in `watched`, in their order.
-fn wait(watched: &[(Watched<'_>, BorrowedFd<'_>)], until: Option<Instant>) -> io::Result<Vec<usize>> {
+fn wait(watched: &[(Under<'_>, BorrowedFd<'_>)], until: Option<Instant>) -> io::Result<Vec<usize>> {
     let patience = until.map_or(PollTimeout::NONE, |until| {
         // One more millisecond: woken just before its time, the loop would spin until it comes.
         let left = until.saturating_duration_since(Instant::now()) + Duration::from_millis(1);

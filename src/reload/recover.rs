@@ -25,7 +25,9 @@ pub fn recover(host: &Host<'_>, configuration: &Configuration) -> Result<(), sys
         let Ok(Some(known)) = last::read(host.paths, name) else { continue };
         let mut known = known;
         if known.is_open() {
-            let Some(closed) = close(host, name, &Storage::new(&fileset.storage.settings), fileset) else {
+            let Some(closed) =
+                close(host, name, &Storage::new(&fileset.storage.settings, host.paths), fileset)
+            else {
                 continue;
             };
             known = closed;

@@ -3,4 +3,5 @@
 pub mod metrics;
 pub mod screen;
 pub mod snapshots;
+pub mod stale;
 pub mod table;

@@ -12,6 +12,7 @@ use crate::fileset::snapshot::{Automatic, Kept, Snapshot};
 use crate::history::Last;
 use crate::host::events;
 use crate::host::lock::Lock;
+use crate::keys::Keys;
 use crate::storage::{self, Leftover, Open, SnapshotName, Storage};
 use crate::transport::{self, Verdict};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -111,6 +112,7 @@ fn attempt(
     watch: &mut dyn FnMut(Event<'_>),
 ) -> Result<(), Cut> {
     let name = &s.fileset.name;
+    gate::unchanging(s.host.paths, name).map_err(|closed| Cut::new(Outcome::Failure, closed.to_string()))?;
     gate::hours(s.fileset, s.request.trigger, s.host.clock.now())
         .map_err(|closed| Cut::new(Outcome::Deferred, closed.to_string()))?;
     let slot = match slot {
@@ -120,7 +122,8 @@ fn attempt(
     gate::room(s.fileset, s.storage.space(&s.fileset.dataset)?)
         .map_err(|closed| refused(record, closed.to_string()))?;
 
-    let open = s.storage.open(&s.fileset.dataset, name, s.host.stop)?;
+    let keys = s.fileset.encryption.as_ref().map(|source| Keys::new(s.host.paths, name, source));
+    let open = s.storage.open(&s.fileset.dataset, name, keys.as_ref(), s.host.stop)?;
     match open.leftover() {
         Leftover::None => {}
         Leftover::Resumed => log::info!("{name}: going on with what an unfinished run transferred"),

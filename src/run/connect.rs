@@ -27,6 +27,7 @@ pub fn prove(
     // As a run would ask: what is written in place is asked for with another option, which a source's rules may not have.
     let writes = match fileset.storage.settings {
         storage::Settings::Directory { .. } => Writes::Linked { reference: None },
+        storage::Settings::Btrfs { .. } | storage::Settings::Zfs { .. } => Writes::InPlace,
     };
     let workspace = Workspace::new(scratch.path().join("nothing"), writes);
     let job = transport::Job {

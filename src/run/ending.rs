@@ -11,6 +11,7 @@ use crate::hooks;
 use crate::host::events;
 use crate::host::paths::Paths;
 use crate::host::signals::Stop;
+use crate::keys::{Keys, exported};
 use crate::storage::Storage;
 use log::Level;
 use std::error::Error;
@@ -81,6 +82,21 @@ pub fn end(host: &Host<'_>, fileset: &Fileset, before: Option<&Last>, record: &m
     let ended = history::end(host.paths, record, now);
     say(fileset, &ended.notices);
     ended.last
+}
+
+/// After the first backup of a fileset: says so if this machine has the only copy of its key. Once: a warning that comes
+/// with every run is read by nobody, and `planb key list` has it any time.
+pub fn remind_of_key(paths: &Paths, fileset: &Fileset, before: Option<&Last>, record: &Record) {
+    let is_first =
+        record.result == Some(Outcome::Success) && before.is_none_or(|before| before.last_success.is_none());
+    let Some(source) = fileset.encryption.as_ref().filter(|_| is_first) else { return };
+    let name = &fileset.name;
+    if Keys::new(paths, name, source).are_kept_here() && exported::read(paths, name).is_none() {
+        log::warn!(
+            "{name}: its key is on this machine alone, and backups without it are lost: print a recovery sheet and take it \
+             away from here: planb key export {name}"
+        );
+    }
 }
 
 /// Runs the hooks. Whatever they do, the run has been what it was.

@@ -20,6 +20,8 @@ pub mod retry;
 pub mod settle;
 pub mod slot;
 pub mod tell;
+pub mod unfinished;
+pub mod visit;
 
 use crate::config::{Fileset, Log};
 use crate::fileset::progress::Progress;
@@ -122,7 +124,7 @@ pub fn run(
     let mut teller = tell(host, &record);
     let before = ending::begin(host, fileset, &record);
 
-    let storage = host.carrier.fitting(Storage::new(&fileset.storage.settings));
+    let storage = host.carrier.fitting(Storage::new(&fileset.storage.settings, host.paths));
     let surroundings = attempt::Surroundings {
         host,
         fileset,
@@ -143,6 +145,7 @@ pub fn run(
         watch(event);
     });
     let last = ending::end(host, fileset, before.as_ref(), &mut record);
+    ending::remind_of_key(host.paths, fileset, before.as_ref(), &record);
     drop(teller);
     // From here on the next run may begin: hooks and the trash can take long, and neither needs the fileset.
     drop(claim);

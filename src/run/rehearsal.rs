@@ -3,6 +3,7 @@
 
 use super::attempt::{self, Cut};
 use super::carry::{Scratch, tell};
+use super::visit::Visit;
 use super::{Event, Host, Request, gate, guard};
 use crate::config::Fileset;
 use crate::fileset::reason::chain;
@@ -11,13 +12,15 @@ use crate::fileset::snapshot::Automatic;
 use crate::fileset::workspace::{Workspace, Writes};
 use crate::history::last;
 use crate::host::paths::Paths;
+use crate::host::presence::Presence;
 use crate::host::process::Limits;
-use crate::storage::{Listed, SnapshotName, Storage};
+use crate::storage::{Errand, Listed, SnapshotName, Storage, User};
 use crate::transport::{self, Rehearsal};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use time::OffsetDateTime;
 
 /// What a run would come to.
 #[derive(Debug)]
@@ -49,14 +52,22 @@ fn look(
     watch: &mut dyn FnMut(Event<'_>),
 ) -> Result<Rehearsed, Cut> {
     let (name, now) = (&fileset.name, host.clock.now());
+    gate::unchanging(host.paths, name).map_err(|closed| Cut::new(Outcome::Failure, closed.to_string()))?;
     gate::hours(fileset, request.trigger, now)
         .map_err(|closed| Cut::new(Outcome::Deferred, closed.to_string()))?;
-    let storage = Storage::new(&fileset.storage.settings);
+    let storage = Storage::new(&fileset.storage.settings, host.paths);
     gate::room(fileset, storage.space(&fileset.dataset)?)
         .map_err(|closed| Cut::new(Outcome::Failure, closed.to_string()))?;
     let mut listed = storage.snapshots(&fileset.dataset)?;
 
-    let transfer = transfer(host, fileset, request, listed.last(), watch)?;
+    let transfer = {
+        // What is compared with must be there to be seen.
+        let _visit = match listed.last() {
+            Some(_) => Some(Visit::begin(host.paths, fileset, &storage, looker(now), host.stop)?),
+            None => None,
+        };
+        transfer(host, fileset, request, listed.last(), watch)?
+    };
 
     let failed = |what: &str, why: String| Cut::new(Outcome::Failure, format!("failed to {what}: {why}"));
     let before = last::read(host.paths, name).map_err(|e| failed("read the last run", chain(&e)))?;
@@ -75,6 +86,12 @@ fn look(
     }
     let destroyed = if refused.is_some() { Vec::new() } else { attempt::plan(fileset, &listed).destroy };
     Ok(Rehearsed { transfer, against, refused, snapshot, destroyed })
+}
+
+/// Who looks, for those who want to close the dataset meanwhile.
+fn looker(now: OffsetDateTime) -> User {
+    let who = "planb run --dry-run".to_owned();
+    User { errand: Errand::Look, who, since: Some(now), process: Presence::own() }
 }
 
 fn transfer(

@@ -113,6 +113,15 @@ pub fn cancel(paths: &Paths, name: &Name) {
     }
 }
 
+/// Has the attempt that is still to come made by a fileset's new name.
+pub fn rename(paths: &Paths, old: &Name, new: &Name, now: OffsetDateTime) -> Result<(), systemd::Error> {
+    if let Some(at) = pending(paths, old, now) {
+        set(paths, new, whole_second(at.max(now + AHEAD)))?;
+    }
+    cancel(paths, old);
+    Ok(())
+}
+
 /// When the fileset is tried again, if that is still to come.
 pub fn pending(paths: &Paths, name: &Name, now: OffsetDateTime) -> Option<OffsetDateTime> {
     let text = fs::read_to_string(note(paths, name)).ok()?;

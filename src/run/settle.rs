@@ -77,7 +77,7 @@ fn clear(host: &Host<'_>, name: &Name, fileset: Option<&Fileset>) {
     live::clear(paths, name);
     let _ = fs::remove_dir_all(paths.runtime_dir("scratch").join(name));
     let Some(fileset) = fileset else { return };
-    let storage = Storage::new(&fileset.storage.settings);
+    let storage = Storage::new(&fileset.storage.settings, paths);
     if let Err(error) = storage.close(&fileset.dataset) {
         log::error!("{name}: failed to close the dataset: {}", chain(&error));
     }

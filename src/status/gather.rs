@@ -6,6 +6,7 @@ use super::entry::{Entry, State};
 use super::health::{self, Facts, Level, Problem};
 use super::timers::Timers;
 use crate::config::{Configuration, Fileset, Invalid};
+use crate::fileset::name::{DatasetName, Name, StorageName};
 use crate::fileset::record::Outcome;
 use crate::fileset::schedule::ShiftedHours;
 use crate::history::{self, Last, Notice, last};
@@ -13,7 +14,7 @@ use crate::host::paths::Paths;
 use crate::run::live::{Live, Phase};
 use crate::run::retry;
 use crate::storage::{self, Listed, SnapshotName, Storage};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -47,9 +48,10 @@ impl<'a> Sources<'a> {
     /// These filesets, in this order.
     pub fn of(&mut self, filesets: &[&Fileset]) -> (Vec<Status>, Vec<Notice>) {
         let known = history::overview(self.paths, filesets.iter().map(|fileset| &fileset.name), self.now);
+        let mut listed = listed(self.paths, filesets);
         let mut all = Vec::with_capacity(filesets.len());
         for fileset in filesets {
-            let listed = Storage::new(&fileset.storage.settings).snapshots(&fileset.dataset);
+            let listed = listed.remove(&fileset.name).unwrap_or_else(|| Ok(Vec::new()));
             let last = known.last.get(&fileset.name);
             let longest = longest(last, known.longest.get(&fileset.name).copied());
             let average = known.averages.get(&fileset.name).copied();
@@ -101,6 +103,25 @@ impl<'a> Sources<'a> {
         let problems = if fileset.enabled { health::problems(facts) } else { Vec::new() };
         Status { entry, run: last.map(|last| last.run.clone()), longest, due, problems }
     }
+}
+
+/// The snapshots of these filesets: each storage is asked once for all of its own.
+fn listed<'f>(
+    paths: &Paths,
+    filesets: &[&'f Fileset],
+) -> HashMap<&'f Name, Result<Vec<Listed>, storage::Error>> {
+    let mut of_storage: BTreeMap<&StorageName, Vec<&Fileset>> = BTreeMap::new();
+    for fileset in filesets {
+        of_storage.entry(&fileset.storage.name).or_default().push(fileset);
+    }
+    let mut all = HashMap::new();
+    for filesets in of_storage.into_values() {
+        let Some(first) = filesets.first() else { continue };
+        let datasets: Vec<&DatasetName> = filesets.iter().map(|fileset| &fileset.dataset).collect();
+        let listed = Storage::new(&first.storage.settings, paths).snapshots_of(&datasets);
+        all.extend(filesets.into_iter().map(|fileset| &fileset.name).zip(listed));
+    }
+    all
 }
 
 /// The longest that a run takes: of the last two weeks, but never less than the last success did.

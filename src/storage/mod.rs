@@ -3,47 +3,118 @@
 //! A dataset belongs to one fileset, holds its workspace and its snapshots. Who opens, snapshots or destroys holds the
 //! lock of that fileset; listing and measuring need none, and emptying the trash must work without it.
 
+mod btrfs;
+mod dataset;
+mod descent;
 mod directory;
 mod error;
+mod handover;
+pub mod key;
+mod place;
+mod zfs;
 
 pub use error::Error;
 
 use crate::fileset::name::{DatasetName, Name};
 use crate::fileset::snapshot::{Automatic, Kept, Snapshot};
 use crate::fileset::workspace::Workspace;
+use crate::fileset::zfs::Filesystem;
 use crate::host::account::Account;
+use crate::host::paths::Paths;
+use crate::host::presence::Presence;
 use crate::host::signals::Stop;
+use crate::keys::Keys;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
 
 /// A `[storage.NAME]` table, valid.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Settings {
     /// A directory on any file system: history is kept as trees of hard links.
     Directory {
         /// An absolute path.
         path: PathBuf,
     },
+    /// A directory of a btrfs: a dataset is a subvolume, history is read-only snapshots of it.
+    Btrfs {
+        /// An absolute path.
+        path: PathBuf,
+    },
+    /// Below a file system of a pool: a dataset is a file system of its own.
+    Zfs {
+        /// What the datasets are children of.
+        parent: Filesystem,
+        /// Where the parent's children are mounted, an absolute path.
+        path: PathBuf,
+    },
 }
 
 impl Settings {
-    /// The directory below which the datasets are.
+    /// The directory below which the datasets are, and nothing else is of anybody's concern.
     pub fn path(&self) -> &Path {
-        let Self::Directory { path } = self;
-        path
+        match self {
+            Self::Directory { path } | Self::Btrfs { path } | Self::Zfs { path, .. } => path,
+        }
     }
 
-    /// What the storage itself calls a dataset: its directory.
+    /// What the datasets are children of, where they are not only directories.
+    pub fn parent(&self) -> Option<&Filesystem> {
+        match self {
+            Self::Directory { .. } | Self::Btrfs { .. } => None,
+            Self::Zfs { parent, .. } => Some(parent),
+        }
+    }
+
+    /// What a transfer must reach of a dataset: where trees are linked from each other, all of it; where files are
+    /// updated in place, these alone, and nothing of the history.
+    pub fn reach(&self, dataset: &DatasetName) -> PathBuf {
+        let dataset = self.path().join(dataset);
+        match self {
+            Self::Directory { .. } => dataset,
+            Self::Btrfs { .. } | Self::Zfs { .. } => dataset.join(DATA),
+        }
+    }
+
+    /// What the storage itself calls a dataset.
     pub fn name_of(&self, dataset: &DatasetName) -> String {
-        self.path().join(dataset).to_string_lossy().into_owned()
+        match self {
+            Self::Directory { path } | Self::Btrfs { path } => {
+                path.join(dataset).to_string_lossy().into_owned()
+            }
+            Self::Zfs { parent, .. } => parent.child(dataset),
+        }
+    }
+
+    /// What a person calls who wants to be rid of a dataset and all its snapshots. We never do.
+    pub fn destroying(&self, dataset: &DatasetName) -> String {
+        let quoted = |path: PathBuf| format!("'{}'", path.display());
+        match self {
+            Self::Directory { path } => format!("rm -rf --one-file-system {}", quoted(path.join(dataset))),
+            Self::Btrfs { path } => {
+                let path = quoted(path.join(dataset));
+                // Each subvolume by the inode that only their top directories have, but for what is inside of one.
+                format!(
+                    "find {path} -mindepth 1 -maxdepth 3 -inum 256 -prune -exec btrfs subvolume delete {{}} + && \
+                     rm -rf --one-file-system {path}"
+                )
+            }
+            Self::Zfs { parent, .. } => format!("zfs destroy -r {parent}/{dataset}"),
+        }
     }
 }
+
+/// The files as they are, in a dataset, and as they were, in a snapshot.
+pub const DATA: &str = "data";
 
 /// A place that holds datasets.
 #[derive(Debug)]
 pub enum Storage {
     Directory(directory::Directory),
+    Btrfs(btrfs::Btrfs),
+    Zfs(zfs::Zfs),
 }
 
 /// A dataset that can be written to. Dropping it releases what it holds; what was transferred stays in the dataset
@@ -51,6 +122,8 @@ pub enum Storage {
 #[derive(Debug)]
 pub enum Open {
     Directory(directory::Open),
+    Btrfs(btrfs::Open),
+    Zfs(zfs::Open),
 }
 
 /// What an earlier run that never came to its end left in a dataset.
@@ -91,6 +164,14 @@ pub struct Destroyed {
     pub skipped: Vec<(Automatic, String)>,
 }
 
+impl Destroyed {
+    /// None of these is there.
+    fn nothing_of(snapshots: &[Automatic]) -> Self {
+        let skipped = snapshots.iter().map(|&name| (name, "it is not there".to_owned())).collect();
+        Self { destroyed: Vec::new(), skipped }
+    }
+}
+
 /// What emptying the trash came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Emptied {
@@ -98,6 +179,73 @@ pub struct Emptied {
     pub removed: u64,
     /// Whether it was stopped before the end. The next time goes on.
     pub stopped: bool,
+}
+
+/// A dataset that is there, whether a fileset has it or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    pub name: DatasetName,
+    /// Whose it says that it is.
+    pub fileset: Option<String>,
+    pub snapshots: usize,
+    /// When the newest snapshot was made.
+    pub newest: Option<OffsetDateTime>,
+    /// Bytes of all that is in it, where the storage knows.
+    pub used: Option<u64>,
+}
+
+/// A dataset of the fileset `old` that is to be `new`'s, and called `to`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rename {
+    pub from: DatasetName,
+    pub to: DatasetName,
+    pub old: Name,
+    pub new: Name,
+}
+
+impl Rename {
+    /// Whether the dataset itself gets another name.
+    pub fn moves(&self) -> bool {
+        self.from != self.to
+    }
+}
+
+/// Somebody who needs a dataset to be open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    pub errand: Errand,
+    /// A person's name; of a run none.
+    pub who: String,
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub since: Option<OffsetDateTime>,
+    /// It lasts as long as this lives; absent: until somebody closes the dataset.
+    pub process: Option<Presence>,
+}
+
+/// What a dataset is open for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Errand {
+    /// A backup.
+    Run,
+    /// A shell to look around in, or another look.
+    Look,
+    /// Whatever a person who opened it wants.
+    Open,
+}
+
+/// What closing a dataset for people came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shut {
+    Closed,
+    WasClosed,
+    /// These are in it, and nothing was changed.
+    InUse(Vec<User>),
+    /// It was mounted by other hands, and stays so.
+    ByOtherHands,
+    /// Here a dataset is always open.
+    NeverClosed,
 }
 
 /// Room for a dataset, in bytes.
@@ -109,9 +257,14 @@ pub struct Space {
 }
 
 impl Storage {
-    pub fn new(settings: &Settings) -> Self {
+    /// `paths`: of PlanB's own files; what is opened is noted there until it is closed.
+    pub fn new(settings: &Settings, paths: &Paths) -> Self {
         match settings {
             Settings::Directory { path } => Self::Directory(directory::Directory::new(path.clone())),
+            Settings::Btrfs { path } => Self::Btrfs(btrfs::Btrfs::new(path.clone())),
+            Settings::Zfs { parent, path } => {
+                Self::Zfs(zfs::Zfs::new(parent.clone(), path.clone(), paths.runtime()))
+            }
         }
     }
 
@@ -120,6 +273,40 @@ impl Storage {
     pub fn filled_by(self, writer: Account) -> Self {
         match self {
             Self::Directory(storage) => Self::Directory(storage.filled_by(writer)),
+            Self::Btrfs(storage) => Self::Btrfs(storage.filled_by(writer)),
+            Self::Zfs(storage) => Self::Zfs(storage.filled_by(writer)),
+        }
+    }
+
+    /// Opens a dataset that is there for `user` to look at, and tells where its snapshots are, as directories.
+    pub fn visit(
+        &self,
+        dataset: &DatasetName,
+        fileset: &Name,
+        keys: Option<&Keys>,
+        user: &User,
+        stop: &Stop,
+    ) -> Result<PathBuf, Error> {
+        match self {
+            Self::Directory(storage) => storage.place().visit(dataset),
+            Self::Btrfs(storage) => storage.place().visit(dataset),
+            Self::Zfs(storage) => storage.visit(dataset, fileset, keys, user, stop),
+        }
+    }
+
+    /// Ends a visit. The last one out closes the dataset, if it was not open before.
+    pub fn leave(&self, dataset: &DatasetName, user: &User) -> Result<(), Error> {
+        match self {
+            Self::Directory(_) | Self::Btrfs(_) => Ok(()),
+            Self::Zfs(storage) => storage.leave(dataset, user),
+        }
+    }
+
+    /// Closes a dataset for all who opened it without a shell.
+    pub fn shut(&self, dataset: &DatasetName) -> Result<Shut, Error> {
+        match self {
+            Self::Directory(_) | Self::Btrfs(_) => Ok(Shut::NeverClosed),
+            Self::Zfs(storage) => storage.shut(dataset),
         }
     }
 
@@ -127,6 +314,9 @@ impl Storage {
     pub fn close(&self, dataset: &DatasetName) -> Result<(), Error> {
         match self {
             Self::Directory(storage) => storage.close(dataset),
+            // A subvolume needs no mount of its own, and what is closed to its writer stays so during a run.
+            Self::Btrfs(_) => Ok(()),
+            Self::Zfs(storage) => storage.close(dataset),
         }
     }
 
@@ -134,13 +324,25 @@ impl Storage {
     pub fn has_trash(&self, dataset: &DatasetName) -> Result<bool, Error> {
         match self {
             Self::Directory(storage) => storage.has_trash(dataset),
+            Self::Btrfs(storage) => storage.has_trash(dataset),
+            // What is destroyed there is freed by itself, in the background.
+            Self::Zfs(_) => Ok(false),
         }
     }
 
-    /// Makes the dataset ready to be written to; creates it where it is missing. `fileset` is who owns it.
-    pub fn open(&self, dataset: &DatasetName, fileset: &Name, stop: &Stop) -> Result<Open, Error> {
+    /// Makes the dataset ready to be written to; creates it where it is missing. `fileset` is who owns it; with `keys` it
+    /// is encrypted, and without it is not.
+    pub fn open(
+        &self,
+        dataset: &DatasetName,
+        fileset: &Name,
+        keys: Option<&Keys>,
+        stop: &Stop,
+    ) -> Result<Open, Error> {
         match self {
             Self::Directory(storage) => storage.open(dataset, fileset, stop).map(Open::Directory),
+            Self::Btrfs(storage) => storage.open(dataset, fileset, stop).map(Open::Btrfs),
+            Self::Zfs(storage) => storage.open(dataset, fileset, keys, stop).map(Open::Zfs),
         }
     }
 
@@ -148,6 +350,18 @@ impl Storage {
     pub fn snapshots(&self, dataset: &DatasetName) -> Result<Vec<Listed>, Error> {
         match self {
             Self::Directory(storage) => storage.snapshots(dataset),
+            Self::Btrfs(storage) => storage.snapshots(dataset),
+            Self::Zfs(storage) => storage.snapshots(dataset),
+        }
+    }
+
+    /// The snapshots of many datasets, in the order of these: for the cost of one where the storage can.
+    pub fn snapshots_of(&self, datasets: &[&DatasetName]) -> Vec<Result<Vec<Listed>, Error>> {
+        match self {
+            Self::Directory(_) | Self::Btrfs(_) => {
+                datasets.iter().map(|dataset| self.snapshots(dataset)).collect()
+            }
+            Self::Zfs(storage) => storage.snapshots_of(datasets),
         }
     }
 
@@ -157,6 +371,8 @@ impl Storage {
     pub fn destroy(&self, dataset: &DatasetName, snapshots: &[Automatic]) -> Result<Destroyed, Error> {
         match self {
             Self::Directory(storage) => storage.destroy(dataset, snapshots),
+            Self::Btrfs(storage) => storage.destroy(dataset, snapshots),
+            Self::Zfs(storage) => storage.destroy(dataset, snapshots),
         }
     }
 
@@ -165,6 +381,36 @@ impl Storage {
     pub fn empty_trash(&self, dataset: &DatasetName, stop: &Stop) -> Result<Emptied, Error> {
         match self {
             Self::Directory(storage) => storage.empty_trash(dataset, stop),
+            Self::Btrfs(storage) => storage.empty_trash(dataset, stop),
+            Self::Zfs(_) => Ok(Emptied::default()),
+        }
+    }
+
+    /// All datasets, by name.
+    pub fn datasets(&self) -> Result<Vec<Held>, Error> {
+        match self {
+            Self::Directory(storage) => storage.place().datasets(),
+            Self::Btrfs(storage) => storage.place().datasets(),
+            Self::Zfs(storage) => storage.datasets(),
+        }
+    }
+
+    /// Whether there is a dataset to rename, and nothing in the way. Changes nothing.
+    pub fn may_rename(&self, rename: &Rename) -> Result<bool, Error> {
+        match self {
+            Self::Directory(storage) => storage.place().may_rename(rename),
+            Self::Btrfs(storage) => storage.place().may_rename(rename),
+            Self::Zfs(storage) => storage.may_rename(rename),
+        }
+    }
+
+    /// Renames a dataset with all its snapshots. One that was interrupted is gone on with; where there is nothing to
+    /// rename nothing happens.
+    pub fn rename(&self, rename: &Rename) -> Result<(), Error> {
+        match self {
+            Self::Directory(storage) => storage.place().rename(rename),
+            Self::Btrfs(storage) => storage.place().rename(rename),
+            Self::Zfs(storage) => storage.rename(rename),
         }
     }
 
@@ -172,6 +418,8 @@ impl Storage {
     pub fn space(&self, dataset: &DatasetName) -> Result<Space, Error> {
         match self {
             Self::Directory(storage) => storage.space(dataset),
+            Self::Btrfs(storage) => storage.space(dataset),
+            Self::Zfs(storage) => storage.space(dataset),
         }
     }
 }
@@ -181,6 +429,8 @@ impl Open {
     pub fn workspace(&self) -> &Workspace {
         match self {
             Self::Directory(open) => open.workspace(),
+            Self::Btrfs(open) => open.workspace(),
+            Self::Zfs(open) => open.workspace(),
         }
     }
 
@@ -188,6 +438,8 @@ impl Open {
     pub fn leftover(&self) -> &Leftover {
         match self {
             Self::Directory(open) => open.leftover(),
+            Self::Btrfs(open) => open.leftover(),
+            Self::Zfs(open) => open.leftover(),
         }
     }
 
@@ -196,6 +448,8 @@ impl Open {
     pub fn snapshot(self, name: &SnapshotName) -> Result<PathBuf, Error> {
         match self {
             Self::Directory(open) => open.snapshot(name),
+            Self::Btrfs(open) => open.snapshot(name),
+            Self::Zfs(open) => open.snapshot(name),
         }
     }
 }
@@ -235,3 +489,6 @@ impl fmt::Display for SnapshotName {
         }
     }
 }
+
+#[cfg(test)]
+pub mod tests;

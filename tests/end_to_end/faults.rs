@@ -2,7 +2,7 @@
 
 use crate::sshd::Sshd;
 use crate::stopping::noise;
-use crate::world::{Tmpfs, World, chmod, is_root_for, wait_for};
+use crate::world::{Mount, World, chmod, is_root_for, wait_for};
 use nix::sys::signal::Signal;
 use std::fs::{self, File};
 use std::io::Write;
@@ -78,7 +78,7 @@ fn a_full_storage_is_a_failure_and_history_stays() {
         return;
     }
     let world = World::new();
-    let _mount = Tmpfs::mount(&world.at("backups"), "size=3m,mode=700");
+    let _mount = Mount::tmpfs(&world.at("backups"), "size=3m,mode=700");
     world.listen();
     world.write("small", "small");
     world.local("web1", "[guard]\nmin-free = \"none\"", "");
@@ -100,7 +100,7 @@ fn a_storage_without_inodes_is_a_failure() {
         return;
     }
     let world = World::new();
-    let _mount = Tmpfs::mount(&world.at("backups"), "nr_inodes=12,mode=700");
+    let _mount = Mount::tmpfs(&world.at("backups"), "nr_inodes=12,mode=700");
     world.listen();
     for n in 0..30 {
         world.write(n.to_string(), "x");

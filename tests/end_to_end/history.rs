@@ -139,8 +139,9 @@ fn begin(world: &World) {
 
 #[test]
 fn history_does_not_change_whatever_changes_in_the_source() {
-    for metadata in ["full", "basic"] {
-        let world = World::new();
+    let metadata = ["full", "basic", "full"];
+    let worlds = [World::new()].into_iter().chain(World::each("history_does_not_change: btrfs"));
+    for (metadata, world) in metadata.into_iter().zip(worlds) {
         world.local("web1", "[guard]\nmax-shrink = \"none\"", &format!("metadata = {metadata:?}"));
         begin(&world);
         let still = world.newest("web1").join("still").metadata().expect("there").ino();

@@ -20,6 +20,8 @@
 //! | monitoring: never good by accident, late, lost, not pruned; what Zabbix and Prometheus read | `monitor` |
 //! | hooks: order, masks, environment, failing and hanging ones | `hooks` |
 //! | dry runs | `rehearsal`, `story` |
+//! | another name, a copy, an end; what is left of those that had one | `changes` |
+//! | a btrfs: what a change costs, a disk that is not there, no privilege | `btrfs` |
 //!
 //! The overall timeout and the hooks' take a minute at least; they are tried where they can be shorter, in the program's
 //! own tests.
@@ -28,6 +30,8 @@
     reason = "tests from outside start programs and read their environment"
 )]
 
+mod btrfs;
+mod changes;
 mod exec;
 mod faults;
 mod guard;

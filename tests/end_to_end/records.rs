@@ -1,7 +1,7 @@
 //! Troubles with PlanB's own records never cost a backup, and never go unsaid.
 
 use crate::sshd::run;
-use crate::world::{Tmpfs, World, is_root_for};
+use crate::world::{Mount, World, is_root_for};
 use std::fs;
 use std::path::PathBuf;
 
@@ -112,7 +112,7 @@ fn a_full_state_directory_costs_no_backup() {
     }
     let world = world();
     let state = world.at("root/var/lib/planb");
-    let _mount = Tmpfs::mount(&state, "size=256k,mode=755");
+    let _mount = Mount::tmpfs(&state, "size=256k,mode=755");
     world.good_run("web1");
     let balloon = state.join("balloon");
     // Written until nothing fits any more.

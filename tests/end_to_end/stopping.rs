@@ -50,8 +50,8 @@ fn assert_resumes(world: &World, sshd: &Sshd) -> crate::world::Ran {
 
 #[test]
 fn a_stopped_run_ends_at_once_with_all_its_processes_and_is_resumed() {
-    for signal in [Signal::SIGINT, Signal::SIGTERM] {
-        let world = World::new();
+    let worlds = World::each("a_stopped_run_is_resumed");
+    for (signal, world) in [Signal::SIGINT, Signal::SIGTERM].into_iter().zip(worlds) {
         world.listen();
         let sshd = slow(&world);
         let running = world.start(&["run", "web1"]);

@@ -1,12 +1,13 @@
 //! A private world for one test, and the hands to act in it.
 
-use crate::sshd::{Sshd, descendants, executable};
+use crate::sshd::{Sshd, descendants, executable, run};
 use nix::poll::{PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
@@ -27,6 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub const BEGIN: OffsetDateTime = datetime!(2026-03-02 03:00 UTC);
 
 pub struct World {
+    /// Unmounted before the directory is removed.
+    mount: Option<Mount>,
+    storage: &'static str,
     dir: TempDir,
     now: Cell<OffsetDateTime>,
 }
@@ -70,7 +74,7 @@ impl World {
     pub fn with(settings: &str) -> Self {
         // A blank in every path: each of rsync, ssh and the shell splits at them.
         let dir = tempfile::Builder::new().prefix("planb test ").tempdir().expect("a directory");
-        let world = Self { dir, now: Cell::new(BEGIN) };
+        let world = Self { mount: None, storage: "directory", dir, now: Cell::new(BEGIN) };
         for name in ["root/etc/planb/conf.d", "root/etc/planb/post-backup.d", "backups", "source", "heard"] {
             fs::create_dir_all(world.at(name)).expect("a directory");
         }
@@ -78,11 +82,27 @@ impl World {
         world
     }
 
+    /// With a storage on a btrfs of its own, so many MiB large. Only root can make one.
+    pub fn on_btrfs(test: &str, mib: u64) -> Option<Self> {
+        if !is_root_for(test) {
+            return None;
+        }
+        let mut world = Self { storage: "btrfs", ..Self::new() };
+        world.mount = Some(Mount::btrfs(&world.at("image"), &world.at("backups"), mib));
+        world.settings("");
+        Some(world)
+    }
+
+    /// One of each kind of storage that can be made here.
+    pub fn each(test: &str) -> impl Iterator<Item = Self> {
+        [Some(Self::new()), Self::on_btrfs(test, 256)].into_iter().flatten()
+    }
+
     /// Writes planb.toml again, with these lines at its top.
     pub fn settings(&self, lines: &str) {
-        let storage = quoted(&self.at("backups"));
+        let (storage, kind) = (quoted(&self.at("backups")), self.storage);
         let text = format!(
-            "{lines}\n[storage.disk]\ntype = \"directory\"\npath = {storage}\n[defaults]\ntimezone = \"UTC\"\n"
+            "{lines}\n[storage.disk]\ntype = {kind:?}\npath = {storage}\n[defaults]\ntimezone = \"UTC\"\n"
         );
         fs::write(self.at("root/etc/planb/planb.toml"), text).expect("written");
     }
@@ -277,7 +297,7 @@ impl World {
         self.heard().pop().expect("a hook heard something")
     }
 
-    /// Bytes of the tree under construction.
+    /// Bytes of the tree under construction, or of the live one.
     pub fn received(&self, fileset: &str) -> u64 {
         fn bytes(dir: &Path) -> u64 {
             let entries = fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok);
@@ -289,7 +309,8 @@ impl World {
                 })
                 .sum()
         }
-        bytes(&self.at("backups").join(fileset).join(".new"))
+        let dataset = self.at("backups").join(fileset);
+        bytes(&dataset.join(".new")) + bytes(&dataset.join("data"))
     }
 
     /// Waits until so much of the source has come.
@@ -354,6 +375,12 @@ impl Running {
 
     pub fn signal(&self, signal: Signal) {
         kill(self.pid(), signal).expect("it runs");
+    }
+
+    /// The same where it may be over by now.
+    pub fn signal_if_running(&self, signal: Signal) {
+        // It has not been waited for: its number is still its own.
+        let _ = kill(self.pid(), signal);
     }
 
     /// What it started and what that started, as of now.
@@ -462,28 +489,29 @@ pub fn chmod(path: impl AsRef<Path>, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("permissions");
 }
 
-/// A file system in memory, gone with the value.
-pub struct Tmpfs(PathBuf);
+/// A file system, gone with the value.
+pub struct Mount(PathBuf);
 
-impl Tmpfs {
-    pub fn mount(at: &Path, options: &str) -> Self {
+impl Mount {
+    /// In memory.
+    pub fn tmpfs(at: &Path, options: &str) -> Self {
         fs::create_dir_all(at).expect("a directory");
-        crate::sshd::run(
-            "mount",
-            [
-                "-t".as_ref(),
-                "tmpfs".as_ref(),
-                "-o".as_ref(),
-                options.as_ref(),
-                "none".as_ref(),
-                at.as_os_str(),
-            ],
-        );
+        Self::new(at, ["-t", "tmpfs", "-o", options, "none"].map(OsStr::new))
+    }
+
+    pub fn btrfs(image: &Path, at: &Path, mib: u64) -> Self {
+        File::create(image).and_then(|file| file.set_len(mib << 20)).expect("an image");
+        run("mkfs.btrfs", ["-q".as_ref(), image.as_os_str()]);
+        Self::new(at, ["-o".as_ref(), "loop".as_ref(), image.as_os_str()])
+    }
+
+    fn new<const N: usize>(at: &Path, args: [&OsStr; N]) -> Self {
+        run("mount", args.into_iter().chain([at.as_os_str()]));
         Self(at.to_owned())
     }
 }
 
-impl Drop for Tmpfs {
+impl Drop for Mount {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg("-l").arg(&self.0).status();
     }

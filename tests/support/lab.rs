@@ -41,7 +41,7 @@
 use std::fs;
 use std::io::Write;
 use std::ops::Deref;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// Exit status of the lab's programs where such a computer cannot be.
@@ -182,6 +182,18 @@ impl Vm {
     /// A new one. `None` where it cannot be, which is said.
     pub fn start(test: &str, release: &str) -> Option<Self> {
         Machine::new("vm", test, release, &[]).map(Self)
+    }
+
+    /// A new one that has the other's second disk; the other is off, and is dropped later.
+    pub fn start_with_disk_of(test: &str, release: &str, other: &Self) -> Option<Self> {
+        Machine::new("vm", test, release, &[Path::new(&other.name)]).map(Self)
+    }
+
+    /// The files that hold what it has written to its two disks.
+    #[track_caller]
+    pub fn disks(&self) -> Vec<PathBuf> {
+        let printed = self.lab("disks", &[], b"").stdout;
+        String::from_utf8_lossy(&printed).lines().map(PathBuf::from).collect()
     }
 
     /// Remembers this moment: its processes, memory, disks, clock. There is one such moment, the last.

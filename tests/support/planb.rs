@@ -58,14 +58,22 @@ pub fn machine(test: &str, release: &str) -> Option<Machine> {
 
 /// A virtual machine with PlanB.
 pub fn vm(test: &str, release: &str) -> Option<Vm> {
-    let vm = Vm::start(test, release)?;
+    Vm::start(test, release).map(furnished)
+}
+
+/// The same, which has the other's second disk.
+pub fn vm_with_disk_of(test: &str, release: &str, other: &Vm) -> Option<Vm> {
+    Vm::start_with_disk_of(test, release, other).map(furnished)
+}
+
+fn furnished(vm: Vm) -> Vm {
     let (_directory, tree) = installed();
     // Symbols of the debugger are most of it, and an emulated network is slow.
     done(Command::new("strip").args(["--strip-debug".as_ref(), tree.join("usr/bin/planb").as_os_str()]));
     vm.push(&tree, "/");
     vm.ok("systemd-sysusers && systemd-tmpfiles --create && systemctl daemon-reload");
     vm.furnish();
-    Some(vm)
+    vm
 }
 
 /// What `make install` installs, as a tree.

@@ -161,6 +161,7 @@ on_each_release! {
             ("planb-transfer@web1.service", 1.5),
             ("planb-transfer@here.service", 1.5),
             ("planb-retry@web1.service", 4.0),
+            ("planb-key@web1.service", 2.5),
             ("planb-reload.service", 6.2),
             ("planb-hooks@web1.service", 8.0),
             ("planb-prune@web1.service", 4.0),

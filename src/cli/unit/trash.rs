@@ -18,8 +18,8 @@ impl Trash {
             Ok(fileset) => fileset,
             Err(exit) => return Ok(exit),
         };
-        let emptied =
-            Storage::new(&fileset.storage.settings).empty_trash(&fileset.dataset, &world::stop()?)?;
+        let emptied = Storage::new(&fileset.storage.settings, &world.paths)
+            .empty_trash(&fileset.dataset, &world::stop()?)?;
         log::info!("{}: {} files of destroyed snapshots are gone", fileset.name, emptied.removed);
         Ok(Exit::Done)
     }

@@ -107,7 +107,55 @@ fn unread_input_does_not_hold_us_up() {
 }
 
 #[test]
+fn secrets_go_in_and_come_out() {
+    let stop = Stop::new().expect("a socket pair");
+    let limits = Limits { stop: &stop, deadline: None };
+    let secret = || Secret::from(vec![b'x'; 100]);
+    let cat = || Program::find("cat").expect("cat").stdin(Input::Secret(secret()));
+    assert!(!format!("{:?}", cat()).contains("120"), "bytes are shown");
+    let said = cat().listen(limits, 100).expect("it runs");
+    assert_eq!((said.ending, &**said.stdout.as_ref().expect("room")), (Ending::Exited(0), &*secret()));
+    assert!(cat().listen(limits, 99).expect("it runs").stdout.is_none());
+}
+
+#[test]
+fn a_program_runs_as_who_it_is_told_to() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let nobody = Account { uid: nix::unistd::Uid::from_raw(65534), gid: nix::unistd::Gid::from_raw(65534) };
+    let done = capture(shell("id -u; id -G").run_as(nobody), None);
+    assert_eq!(String::from_utf8_lossy(&done.stdout), "65534\n65534\n");
+}
+
+#[test]
 fn endings_read_well() {
     assert_eq!(capture(shell("kill -9 $$"), None).ending.to_string(), "was ended by SIGKILL");
     assert!(matches!(Program::find("no-such-program"), Err(Error::Missing { .. })));
+}
+
+#[test]
+fn what_nothing_can_end_does_not_hold_us_up() {
+    // Only root can have a process wait in the kernel for something that does not come.
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let (image, point) = (dir.path().join("image"), dir.path().join("mounted"));
+    let (image, point) = (image.display(), point.display());
+    let made = capture(
+        shell(&format!(
+            "truncate -s 20M {image} && mke2fs -q {image} && mkdir {point} && mount -o loop {image} {point} && \
+             fsfreeze --freeze {point}"
+        )),
+        None,
+    );
+    assert!(made.ending.is_clean(), "{made:?}");
+    let begun = Instant::now();
+    // The shell itself, so that the one that hangs is the child and not a child of it.
+    let hung = capture(shell(&format!("exec touch {point}/file")), Some(Duration::from_millis(200)));
+    let thawed = capture(shell(&format!("fsfreeze --unfreeze {point} && umount {point}")), None);
+    assert_eq!(hung.ending, Ending::TimedOut);
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+    assert!(thawed.ending.is_clean(), "{thawed:?}");
 }

@@ -1,12 +1,12 @@
 //! The tree under construction, from the first directory to the rename that makes it history.
 
-use super::dataset::{Dataset, PRIVATE, make_directory};
-use super::descent::{DIRECTORY, Identity, Task, is_directory, walk};
 use super::writeback::{MUCH, WriteBack};
-use super::{Error, Leftover, SnapshotName};
+use super::{DATA, Error, Leftover, SnapshotName};
 use crate::fileset::workspace::{Workspace, Writes};
 use crate::host::account::Account;
 use crate::host::signals::Stop;
+use crate::storage::dataset::{Dataset, NEW, PRIVATE, make_directory};
+use crate::storage::descent::{DIRECTORY, Identity, Task, is_directory, walk};
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, openat};
@@ -14,10 +14,6 @@ use nix::sys::stat::{Mode, fchmod, fstat, fstatat};
 use nix::unistd::{fchown, syncfs};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-
-/// The files of a snapshot, and of the tree under construction.
-pub const DATA: &str = "data";
-const NEW: &str = ".new";
 
 #[derive(Debug)]
 pub struct Open {
@@ -147,21 +143,15 @@ fn leftover(dataset: &Dataset, path: &Path, writer: Account, stop: &Stop) -> Res
 
 /// The newest tree that is finished.
 fn reference(dataset: &Dataset) -> Result<Option<SnapshotName>, Error> {
-    for name in dataset.snapshots()?.into_iter().rev() {
-        let path = dataset.path().join(name.to_string()).join(DATA);
-        let found = openat(dataset, name.to_string().as_str(), DIRECTORY, Mode::empty())
-            .and_then(|snapshot| fstatat(snapshot, DATA, AtFlags::AT_SYMLINK_NOFOLLOW));
-        match found {
-            Ok(stat) if !Identity::of(&stat).same_file_system(dataset.identity()) => {
-                return Err(Error::OtherFileSystem { path });
-            }
-            Ok(stat) if is_directory(&stat) => return Ok(Some(name)),
-            // Somebody else made a directory of that name.
-            Ok(_) | Err(Errno::ENOENT) => {}
-            Err(errno) => return Err(Error::io("look at", path)(errno)),
-        }
+    let Some(name) = dataset.snapshots()?.pop() else { return Ok(None) };
+    let path = dataset.path().join(name.to_string()).join(DATA);
+    let data = format!("{name}/{DATA}");
+    let stat = fstatat(dataset, data.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW);
+    let stat = stat.map_err(Error::io("look at", &path))?;
+    if !Identity::of(&stat).same_file_system(dataset.identity()) {
+        return Err(Error::OtherFileSystem { path });
     }
-    Ok(None)
+    Ok(Some(name))
 }
 
 /// The top directory of the snapshot that a new tree is linked from; shut again when it is dropped.

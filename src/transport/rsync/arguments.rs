@@ -53,7 +53,12 @@ pub fn arguments(settings: &Settings, kept: Kept, workspace: &Workspace, files: 
     if kept.nanoseconds {
         list.add("--modify-window=-1");
     }
-    list.add("--sparse");
+    // Where the file system makes holes of zeros by itself, rsync must not: in place it also punches them into blocks that
+    // it found unchanged, for a single zero at their edge, and each is a block written anew (with rsync 3.5, 20 MB for 1 MB
+    // that changed in 300 MB on zfs).
+    if !workspace.makes_holes() {
+        list.add("--sparse");
+    }
 
     // What is gone or excluded goes, too, also from a tree that an interrupted run left. After a reading error rsync
     // deletes nothing, and such a run fails: hence no --ignore-errors.
@@ -232,11 +237,21 @@ mod tests {
         let settings = settings(Source::Local("/".parse().expect("a path")));
         let list = list(&settings, Metadata::Full, Writes::InPlace);
         assert!(list.iter().any(|a| a == "--inplace") && list.iter().any(|a| a == "--no-whole-file"));
+        assert!(list.iter().any(|a| a == "--sparse"));
         // rsync refuses the two together.
         assert!(!list.iter().any(|a| a.starts_with("--partial-dir")));
         assert!(list.iter().any(|a| a == "--remote-option=--fake-super"));
         assert!(!list.iter().any(|a| a == "--fake-super"));
         assert_eq!(list[list.len() - 3..], ["--", "/", "/srv/web1/data/"]);
+    }
+
+    #[test]
+    fn a_file_system_that_makes_holes_is_left_to_it() {
+        let settings = settings(Source::Local("/".parse().expect("a path")));
+        let workspace = Workspace::new("/tank/web1/data".into(), Writes::InPlace).on_holes(true);
+        let files = Files { filter: Path::new("/f"), ssh: Path::new("/s") };
+        let kept = Kept { metadata: Metadata::Full, nanoseconds: true };
+        assert!(!arguments(&settings, kept, &workspace, files).iter().any(|a| a == "--sparse"));
     }
 
     #[test]

@@ -50,36 +50,36 @@ fn whatever_step_a_run_died_at_the_next_one_opens() {
         ),
     ];
     for (step, leave, leaves_something) in steps {
-        let place = Place::new();
-        fs::create_dir(&place.path).expect("a directory");
-        leave(&place.path);
-        let open = place.open().unwrap_or_else(|error| panic!("{step}: {error}"));
+        let site = Site::directory();
+        fs::create_dir(&site.path).expect("a directory");
+        leave(&site.path);
+        let open = site.open().unwrap_or_else(|error| panic!("{step}: {error}"));
         assert_eq!(resumed(&open), leaves_something, "{step}");
         if leaves_something {
-            let half = fs::read(place.new_tree().join("etc/.planb-partial/big")).expect("it is there");
+            let half = fs::read(new_tree(&site).join("etc/.planb-partial/big")).expect("it is there");
             assert_eq!(half, b"ha", "{step}");
         }
         open.snapshot(&name(FIRST)).unwrap_or_else(|error| panic!("{step}: {error}"));
-        assert_eq!(place.listed(), [FIRST], "{step}");
-        assert_eq!(fs::read_to_string(place.path.join(".planb")).expect("marked"), "acme-web1\n", "{step}");
+        assert_eq!(site.listed(), [FIRST], "{step}");
+        assert_eq!(fs::read_to_string(site.path.join(".planb")).expect("marked"), "acme-web1\n", "{step}");
     }
 }
 
 #[test]
 fn an_unfinished_tree_lets_go_of_history_before_it_is_written_to() {
-    let place = Place::new();
-    place.run(FIRST, "one");
-    let old = place.path.join(FIRST).join("data/file");
+    let site = Site::directory();
+    site.run(FIRST, "one");
+    let old = site.path.join(FIRST).join("data/file");
     let before = fs::metadata(&old).expect("it is there");
-    let open = place.open().expect("it opens");
-    fs::hard_link(&old, place.new_tree().join("file")).expect("a hard link");
-    fs::write(place.new_tree().join("fresh"), "two").expect("written");
+    let open = site.open().expect("it opens");
+    fs::hard_link(&old, new_tree(&site).join("file")).expect("a hard link");
+    fs::write(new_tree(&site).join("fresh"), "two").expect("written");
     drop(open);
 
-    let open = place.open().expect("it opens");
+    let open = site.open().expect("it opens");
     assert!(resumed(&open));
-    assert!(!place.new_tree().join("file").exists());
-    assert_eq!(fs::read_to_string(place.new_tree().join("fresh")).expect("kept"), "two");
+    assert!(!new_tree(&site).join("file").exists());
+    assert_eq!(fs::read_to_string(new_tree(&site).join("fresh")).expect("kept"), "two");
     let after = fs::metadata(&old).expect("it is there");
     assert_eq!(
         (after.ino(), after.mode(), after.mtime(), after.mtime_nsec(), after.nlink()),
@@ -88,13 +88,13 @@ fn an_unfinished_tree_lets_go_of_history_before_it_is_written_to() {
     drop(open);
 
     // The reference it was linked from may be gone since.
-    place.run(SECOND, "two");
-    fs::create_dir_all(place.new_tree()).expect("a directory");
-    fs::hard_link(&old, place.new_tree().join("file")).expect("a hard link");
-    place.storage.destroy(&dataset(), &[automatic(FIRST)]).expect("destroyed");
-    let open = place.open().expect("it opens");
-    assert!(!place.new_tree().join("file").exists());
-    assert_eq!(reference(&open), Some(place.path.join(SECOND).join("data")));
+    site.run(SECOND, "two");
+    fs::create_dir_all(new_tree(&site)).expect("a directory");
+    fs::hard_link(&old, new_tree(&site).join("file")).expect("a hard link");
+    site.destroy(&[FIRST]).expect("destroyed");
+    let open = site.open().expect("it opens");
+    assert!(!new_tree(&site).join("file").exists());
+    assert_eq!(reference(&open), Some(site.path.join(SECOND).join("data")));
 }
 
 #[test]
@@ -110,26 +110,15 @@ fn a_leftover_that_is_not_safe_is_put_aside() {
         },
     ];
     for leave in leave {
-        let place = Place::new();
-        place.run(FIRST, "one");
-        leave(&place.path, outside.path());
-        let open = place.open().expect("it opens");
+        let site = Site::directory();
+        site.run(FIRST, "one");
+        leave(&site.path, outside.path());
+        let open = site.open().expect("it opens");
         assert!(matches!(open.leftover(), Leftover::Discarded(_)), "{:?}", open.leftover());
-        assert_eq!(place.trash(), ["new"]);
+        assert_eq!(site.trash(), ["new"]);
         assert!(fs::symlink_metadata(open.workspace().path()).expect("it is there").is_dir());
-        place.storage.empty_trash(&dataset(), &stop()).expect("emptied");
-        assert_eq!(place.trash(), [""; 0]);
+        site.empty_trash().expect("emptied");
+        assert_eq!(site.trash(), [""; 0]);
     }
     assert_eq!(fs::read_to_string(outside.path().join("file")).expect("it is there"), "precious");
-}
-
-#[test]
-fn a_tree_that_was_replaced_does_not_become_a_snapshot() {
-    let place = Place::new();
-    let open = place.open().expect("it opens");
-    fs::rename(place.new_tree(), place.path.join("was")).expect("renamed");
-    symlink("/etc", place.new_tree()).expect("a link");
-    let error = open.snapshot(&name(FIRST)).expect_err("replaced");
-    assert!(matches!(error, Error::Replaced { .. }), "{error}");
-    assert_eq!(place.listed(), [""; 0]);
 }

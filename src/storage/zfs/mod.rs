@@ -1,0 +1,200 @@
+//! A storage on OpenZFS: a dataset is a file system of its own, and history is its snapshots.
+//!
+//! ```text
+//! PARENT/DATASET                              the file system; planb:fileset says whose it is
+//! PATH/DATASET/data                           the files as they are, updated in place: only changed blocks are written
+//! PATH/DATASET/.zfs/snapshot/NAME/data        the files as they were
+//! ```
+//!
+//! It is mounted for as long as a run needs it, and its key is loaded for no longer. What zfs is asked is bounded: one
+//! listing whatever the number of filesets, one call to destroy whatever the number of snapshots. Nothing here destroys
+//! a file system, and nothing is ever recursive.
+
+mod command;
+mod dataset;
+mod destroy;
+mod error;
+mod key;
+mod listing;
+mod marks;
+mod mount;
+mod open;
+mod rename;
+mod space;
+
+pub use error::Error;
+pub use open::Open;
+
+use super::{Errand, Error as StorageError, Listed, Shut, User};
+use crate::fileset::name::{DatasetName, Name};
+use crate::fileset::reason::chain;
+use crate::fileset::zfs::Filesystem;
+use crate::host::account::Account;
+use crate::host::presence::Presence;
+use crate::host::signals::Stop;
+use crate::keys::Keys;
+use command::{check_pool, zfs};
+use dataset::Dataset;
+use marks::Marks;
+use open::{Mounted, files_of};
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+const LIST: [&str; 4] = ["list", "-Hp", "-t", "snapshot"];
+
+/// The file system below which the datasets are.
+#[derive(Debug)]
+pub struct Zfs {
+    parent: Filesystem,
+    path: PathBuf,
+    /// /run/planb.
+    runtime: PathBuf,
+    /// Who fills workspaces: we ourselves, or whom we let.
+    writer: Account,
+}
+
+impl Zfs {
+    pub fn new(parent: Filesystem, path: PathBuf, runtime: PathBuf) -> Self {
+        Self { parent, path, runtime, writer: Account::own() }
+    }
+
+    pub fn filled_by(self, writer: Account) -> Self {
+        Self { writer, ..self }
+    }
+
+    pub fn open(
+        &self,
+        dataset: &DatasetName,
+        fileset: &Name,
+        keys: Option<&Keys>,
+        stop: &Stop,
+    ) -> Result<Open, StorageError> {
+        check_pool(self.parent.as_str())?;
+        let path = self.path.join(dataset);
+        let found = match dataset::find(&self.parent.child(dataset), &path, fileset, keys)? {
+            Some(found) => found,
+            None => self.create(dataset, fileset, keys, stop)?,
+        };
+        let marks = self.marks(dataset);
+        let user = User { errand: Errand::Run, who: String::new(), since: None, process: Presence::own() };
+        mount::enter(&found, fileset, keys, &marks, &user, stop)?;
+        let mounted = Mounted { dataset: found, marks, user };
+        if stop.wished() {
+            return Err(StorageError::Stopped);
+        }
+        dataset::take_over(&mounted.dataset, fileset)?;
+        Open::new(mounted, self.writer, stop)
+    }
+
+    fn create(
+        &self,
+        dataset: &DatasetName,
+        fileset: &Name,
+        keys: Option<&Keys>,
+        stop: &Stop,
+    ) -> Result<Dataset, Error> {
+        if keys.is_some() {
+            // Making it loads its key. Noted before, for whoever comes after us if we do not come to use it.
+            let mut locked = self.marks(dataset).lock()?;
+            locked.state.loaded = true;
+            locked.keep()?;
+        }
+        let name = self.parent.child(dataset);
+        dataset::create(&self.parent, dataset, &self.path, fileset, keys, stop)?;
+        dataset::find(&name, &self.path.join(dataset), fileset, keys)?
+            .ok_or_else(|| Error::NotUnderstood { said: format!("{name} was made and is not there") })
+    }
+
+    /// Opens what is there to be looked at.
+    pub fn visit(
+        &self,
+        dataset: &DatasetName,
+        fileset: &Name,
+        keys: Option<&Keys>,
+        user: &User,
+        stop: &Stop,
+    ) -> Result<PathBuf, StorageError> {
+        check_pool(self.parent.as_str())?;
+        let (name, path) = (self.parent.child(dataset), self.path.join(dataset));
+        let Some(found) = dataset::find(&name, &path, fileset, keys)? else {
+            return Err(Error::NotYet { filesystem: name }.into());
+        };
+        mount::enter(&found, fileset, keys, &self.marks(dataset), user, stop)?;
+        Ok(open::snapshots_of(&path))
+    }
+
+    pub fn leave(&self, dataset: &DatasetName, user: &User) -> Result<(), StorageError> {
+        let (name, path) = (self.parent.child(dataset), self.path.join(dataset));
+        check_pool(&name)?;
+        Ok(mount::leave(&name, &path, &self.marks(dataset), user)?)
+    }
+
+    pub fn shut(&self, dataset: &DatasetName) -> Result<Shut, StorageError> {
+        let (name, path) = (self.parent.child(dataset), self.path.join(dataset));
+        check_pool(&name)?;
+        Ok(mount::shut(&name, &path, &self.marks(dataset))?)
+    }
+
+    pub fn close(&self, dataset: &DatasetName) -> Result<(), StorageError> {
+        let (name, path) = (self.parent.child(dataset), self.path.join(dataset));
+        Ok(mount::close(&name, &path, &self.marks(dataset))?)
+    }
+
+    fn marks(&self, dataset: &DatasetName) -> Marks {
+        Marks::of(&self.runtime, dataset)
+    }
+
+    pub fn snapshots(&self, dataset: &DatasetName) -> Result<Vec<Listed>, StorageError> {
+        check_pool(self.parent.as_str())?;
+        let text = match list("name,used,referenced", &self.parent.child(dataset)) {
+            Err(error) if error.is_missing() => return Ok(Vec::new()),
+            text => text?,
+        };
+        let mut listed: Vec<Listed> =
+            listing::snapshots(&text).map(|(_, row)| self.listed(dataset, row)).collect();
+        listed.sort_by_cached_key(|there| (there.name.time(), there.name.to_string()));
+        Ok(listed)
+    }
+
+    /// Asks for names alone: what each snapshot uses takes zfs a look at the disks for each.
+    pub fn snapshots_of(&self, datasets: &[&DatasetName]) -> Vec<Result<Vec<Listed>, StorageError>> {
+        let all = check_pool(self.parent.as_str()).and_then(|()| {
+            // With these columns and in this order zfs has a short way.
+            match zfs(&[&LIST[..], &["-o", "name", "-s", "name", "-d", "2", self.parent.as_str()]].concat()) {
+                Err(error) if error.is_missing() => Ok(String::new()),
+                text => text,
+            }
+        });
+        let text = match all {
+            Ok(text) => text,
+            // Each is told for itself; the first is told why.
+            Err(error) => {
+                let said = chain(&error);
+                let failed =
+                    || Err(Error::NotListed { parent: self.parent.to_string(), why: said.clone() }.into());
+                return datasets.iter().map(|_| failed()).collect();
+            }
+        };
+        let mut rows: HashMap<&str, Vec<listing::Row>> = HashMap::new();
+        for (filesystem, row) in listing::snapshots(&text) {
+            rows.entry(filesystem).or_default().push(row);
+        }
+        let of = |dataset: &&DatasetName| {
+            let rows = rows.remove(self.parent.child(dataset).as_str()).unwrap_or_default();
+            let mut listed: Vec<Listed> = rows.into_iter().map(|row| self.listed(dataset, row)).collect();
+            listed.sort_by_cached_key(|there| (there.name.time(), there.name.to_string()));
+            Ok(listed)
+        };
+        datasets.iter().map(of).collect()
+    }
+
+    fn listed(&self, dataset: &DatasetName, row: listing::Row) -> Listed {
+        let path = files_of(&self.path.join(dataset), &row.name);
+        Listed { path, name: row.name, used: row.used, referenced: row.referenced }
+    }
+}
+
+/// The snapshots of a file system, with these columns.
+fn list(columns: &str, filesystem: &str) -> Result<String, Error> {
+    zfs(&[&LIST[..], &["-d", "1", "-o", columns, filesystem]].concat())
+}

@@ -1,0 +1,16 @@
+//! PlanB on real OpenZFS, of each supported release, in a virtual machine: what an administrator would see there.
+#![expect(clippy::disallowed_methods, reason = "tests run programs and read their own environment")]
+#![expect(clippy::print_stderr, reason = "a test that cannot run says so")]
+
+#[path = "support/lab.rs"]
+#[expect(dead_code, reason = "other tests need more of it")]
+mod lab;
+#[path = "support/planb.rs"]
+#[expect(dead_code, reason = "other tests need more of it")]
+mod planb;
+#[path = "zfs/pool.rs"]
+mod pool;
+#[path = "zfs/runs.rs"]
+mod runs;
+#[path = "zfs/trouble.rs"]
+mod trouble;
