@@ -123,7 +123,11 @@ impl Dataset {
     }
 
     fn has_data(&self, name: &SnapshotName) -> bool {
-        self.is_directory(format!("{name}/{DATA}").as_str())
+        match fstatat(self, format!("{name}/{DATA}").as_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(stat) => is_directory(&stat),
+            // Whoever may not look inside may still know that it is there.
+            Err(errno) => errno == Errno::EACCES,
+        }
     }
 
     /// The same, as a storage lists them.

@@ -6,7 +6,7 @@ use crate::runs::{MAKE_SLOW, SLOW};
 const UNDER_WAY: &str = "pgrep -u planb -x rsync >/dev/null";
 
 /// One of the run's own processes, as systemctl is, grows until the run's memory is used up.
-const EAT: &str = "systemctl set-property --runtime planb@slow.service MemoryMax=60M
+const EAT: &str = "systemctl set-property --runtime planb@slow.service MemoryMax=24M
 (echo $BASHPID >/sys/fs/cgroup/planb.slice/planb@slow.service/cgroup.procs && exec tail /dev/zero) || true";
 
 on_each_release! {
