@@ -50,9 +50,11 @@ on_each_release! {
         vm.ok("planb run --no-wait slow");
         vm.wait(60, UNDER_WAY);
         vm.exits(0, "planb run quick");
-        let path = vm.last("quick")["path"].as_str().expect("a snapshot").to_owned();
+        let run = vm.last("quick");
+        let path = run["path"].as_str().expect("a snapshot");
         vm.crash();
         vm.boot();
+        assert_eq!(vm.last("quick"), run);
         vm.ok(&format!("cmp /srv/slow/big {path}/big && cat {path}/a"));
     }
 }
