@@ -4,6 +4,8 @@
 
 #[path = "zfs/encrypted.rs"]
 mod encrypted;
+#[path = "zfs/keys.rs"]
+mod keys;
 #[path = "support/lab.rs"]
 #[expect(dead_code, reason = "other tests need more of it")]
 mod lab;
