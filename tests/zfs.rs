@@ -9,6 +9,8 @@ mod keys;
 #[path = "support/lab.rs"]
 #[expect(dead_code, reason = "other tests need more of it")]
 mod lab;
+#[path = "zfs/lost.rs"]
+mod lost;
 #[path = "support/planb.rs"]
 #[expect(dead_code, reason = "other tests need more of it")]
 mod planb;
