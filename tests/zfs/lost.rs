@@ -25,12 +25,17 @@ mkdir -p /etc/systemd/system/planb@.service.d
 printf '[Service]\\nLimitCORE=infinity\\n' >/etc/systemd/system/planb@.service.d/cores.conf; systemctl daemon-reload
 ulimit -c unlimited; sh -c 'kill -ABRT $$'";
 
-/// What README.md says of this: what to keep, and how to come back.
+/// What README.md says of this, and planb(8) as well: what to keep, and how to come back.
 fn losing_the_host() -> [Vec<&'static str>; 2] {
     let section = include_str!("../../README.md").split("\n## Losing the host").nth(1).expect("a section");
     let section = section.split("\n## ").next().expect("its text");
     let blocks = section.split("```sh\n").skip(1).filter_map(|block| block.split("```").next());
     let blocks: Vec<Vec<&str>> = blocks.map(|block| block.lines().collect()).collect();
+    for command in blocks.iter().flatten() {
+        let command = command.split("  #").next().unwrap_or_default().trim_end();
+        let page = include_str!("../../man/planb.8");
+        assert!(page.lines().any(|line| line == command), "planb(8) has no line {command}");
+    }
     blocks.try_into().expect("two blocks of commands")
 }
 
