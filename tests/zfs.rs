@@ -2,9 +2,15 @@
 #![expect(clippy::disallowed_methods, reason = "tests run programs and read their own environment")]
 #![expect(clippy::print_stderr, reason = "a test that cannot run says so")]
 
+#[path = "zfs/encrypted.rs"]
+mod encrypted;
+#[path = "zfs/keys.rs"]
+mod keys;
 #[path = "support/lab.rs"]
 #[expect(dead_code, reason = "other tests need more of it")]
 mod lab;
+#[path = "zfs/lost.rs"]
+mod lost;
 #[path = "support/planb.rs"]
 #[expect(dead_code, reason = "other tests need more of it")]
 mod planb;

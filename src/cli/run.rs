@@ -60,6 +60,13 @@ impl Run {
         }
         let configuration = world.configuration();
         let (chosen, exit) = self.chosen(&configuration);
+        if self.direct && !self.rehearse && world.has_units() && world.user.is_root() {
+            let names = if self.all { "--all".to_owned() } else { self.fileset.join(" ") };
+            log::warn!(
+                "with --direct it is root who talks to the source, over the network and in no sandbox; planb run {names} has \
+                 user planb do that"
+            );
+        }
         // Who only looks starts nothing.
         if self.direct || self.rehearse || !world.has_units() {
             return self.direct(world, &configuration, chosen, exit);

@@ -1,14 +1,11 @@
 //! What can be wrong with keys, found before they are needed.
 
 use super::{Charge, Error, Tried};
-use crate::fileset::key::{KeySource, PENDING, PREVIOUS};
 use crate::fileset::name::Name;
 use crate::fileset::reason::chain;
-use crate::keys::{self, Fingerprint, Keys, LONGEST, Slot, exported};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::keys::{self, Fingerprint, Slot, exported};
+use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
-use std::path::{Path, PathBuf};
 
 /// What there is to say of one key.
 #[derive(Debug, PartialEq, Eq)]
@@ -71,6 +68,8 @@ pub fn check<'c>(charges: &[Charge<'c>]) -> Vec<(&'c Name, Vec<Finding>)> {
 
 fn look(charge: &Charge<'_>) -> (Vec<Finding>, Option<Fingerprint>) {
     let wrong = |error: Error| vec![Finding::Wrong(chain(&error))];
+    // It may be another's all the same.
+    let others = || charge.keys.candidates(charge.stop).ok().and_then(first).map(|one| one.key.fingerprint());
     let (mut findings, candidate) = match charge.try_all() {
         Ok(Tried::Fits(candidate)) => (vec![Finding::Fits], Some(candidate)),
         Ok(Tried::NoDataset(None)) => return (vec![Finding::NotYet], None),
@@ -80,12 +79,9 @@ fn look(charge: &Charge<'_>) -> (Vec<Finding>, Option<Fingerprint>) {
         Ok(Tried::OutOfReach { first, why }) => {
             (vec![Finding::Wrong(format!("nobody knows whether it fits: {why}"))], Some(first))
         }
-        Ok(Tried::NoneFits) => {
-            (wrong(charge.none_fits()), charge.keys.candidates(charge.stop).ok().and_then(first))
-        }
+        Ok(Tried::NoneFits) => return (wrong(charge.none_fits()), others()),
         Ok(Tried::NoKey) => return (wrong(charge.no_key()), None),
-        // It may be another's all the same.
-        Err(error) => (wrong(error), charge.keys.candidates(charge.stop).ok().and_then(first)),
+        Err(error) => return (wrong(error), others()),
     };
     let name = &charge.fileset.name;
     match candidate.as_ref().map(|candidate| candidate.slot) {
@@ -111,38 +107,4 @@ fn look(charge: &Charge<'_>) -> (Vec<Finding>, Option<Fingerprint>) {
 
 fn first(candidates: Vec<keys::Candidate>) -> Option<keys::Candidate> {
     candidates.into_iter().next()
-}
-
-/// Keys that belong to nobody: credentials called as ours are, and files of a key's size beside the files of keys.
-///
-/// `all`: every fileset that is encrypted. `unknown`: those whose configuration is wrong, which may have any key.
-pub fn unused(all: &[Charge<'_>], unknown: &BTreeSet<Name>, credentials: &Path) -> Vec<PathBuf> {
-    let mut known: BTreeSet<PathBuf> = BTreeSet::new();
-    let mut directories: BTreeSet<PathBuf> = BTreeSet::new();
-    for charge in all {
-        known.extend(charge.keys.paths());
-        if let Some(KeySource::File(path)) = &charge.fileset.encryption {
-            directories.extend(path.parent().map(Path::to_owned));
-        }
-    }
-    let credentials = files_in(credentials).into_iter().filter(|path| {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        Keys::fileset_of_credential(name).is_some_and(|fileset| !unknown.contains(&fileset))
-    });
-    let files = directories.iter().flat_map(|directory| files_in(directory)).filter(|path| {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let stem = name.trim_end_matches(PENDING).trim_end_matches(PREVIOUS);
-        let is_hidden = name.starts_with('.');
-        let may_be_anybodys = unknown.iter().any(|fileset| stem.contains(fileset.as_str()));
-        let size = fs::metadata(path).map_or(0, |metadata| metadata.len());
-        !is_hidden && !may_be_anybodys && (size == 32 || (64..=LONGEST as u64).contains(&size))
-    });
-    let found: BTreeSet<PathBuf> = credentials.chain(files).collect();
-    found.difference(&known).cloned().collect()
-}
-
-/// The regular files in a directory; none where it cannot be read.
-fn files_in(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).filter(|path| path.is_file()).collect()
 }

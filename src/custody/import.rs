@@ -71,10 +71,7 @@ pub fn import(
                  planb key import --replace {name}"
             )));
         }
-        Err(error) => {
-            log::warn!("{name}: if this key is to take its place: planb key import --replace {name}");
-            return Err(error.into());
-        }
+        Err(error) => return Err(error.into()),
     };
     if is_sheet && let Err(error) = remember(charge, &fingerprint, at) {
         log::warn!("{name}: failed to remember that there is a recovery sheet: {error}");

@@ -7,6 +7,7 @@ pub mod check;
 pub mod export;
 pub mod import;
 pub mod rotate;
+pub mod unused;
 
 use crate::config::Fileset;
 use crate::host::paths::Paths;

@@ -24,7 +24,7 @@ pub fn rotate(charge: &Charge<'_>) -> Result<Rotated, Error> {
     claim.tell(&charge.fileset.name);
     let rotated = change(charge);
     // Also what a rotation that was killed has left loaded.
-    if let Err(error) = charge.storage.forget_key(&charge.fileset.dataset) {
+    if let Err(error) = charge.storage.close(&charge.fileset.dataset) {
         log::warn!("{}: its key stays loaded: {}", charge.fileset.name, chain(&error));
     }
     rotated

@@ -37,7 +37,6 @@ pub fn files(paths: &Paths, fileset: &Name) -> Files {
 pub fn read(paths: &Paths, fileset: &Name, path: &Path, stop: &Stop) -> Result<Option<Key>, Error> {
     let Some(file) = files::open(path)? else { return Ok(None) };
     let encrypted = Secret::read(file, LONGEST_ENCRYPTED).map_err(Error::io("read", path))?;
-    let place = || format!("the credential {}", path.display());
     let Some(encrypted) = encrypted else {
         return Err(Error::Refused { path: path.to_owned(), why: "it is too long for a credential".into() });
     };
@@ -46,7 +45,10 @@ pub fn read(paths: &Paths, fileset: &Name, path: &Path, stop: &Stop) -> Result<O
         let (path, secret, fileset) = (path.to_owned(), paths.credential_secret(), fileset.clone());
         return Err(Error::Decrypt { path, said: last_words(&said), secret, fileset });
     }
-    Key::of(said.stdout.as_ref()).map(Some).map_err(|source| Error::NotAKey { place: place(), source })
+    Key::of(said.stdout.as_ref()).map(Some).map_err(|why| {
+        let place = format!("the credential {}", path.display());
+        Error::Spoilt { place, why, fileset: fileset.clone() }
+    })
 }
 
 /// The file's content for a key.

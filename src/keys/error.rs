@@ -14,6 +14,10 @@ pub enum Error {
     Differs { place: String },
     #[error("{place} holds no key")]
     NotAKey { place: String, source: NotAKey },
+    #[error(
+        "{place} holds no key: {why}; bring it back from its recovery sheet: planb key import --replace {fileset}"
+    )]
+    Spoilt { place: String, why: NotAKey, fileset: Name },
     #[error("{} is not to be used as a key: {why}", .path.display())]
     Refused { path: PathBuf, why: String },
     #[error("the directory {} for the key is not there: make it (mode 0700), or mount what it is on", .path.display())]
@@ -22,7 +26,7 @@ pub enum Error {
     Encrypt { path: PathBuf, said: String },
     #[error(
         "failed to decrypt {}: {said}. If this machine was installed anew, restore its {}; if that or its TPM is gone, \
-         bring the key back from its recovery sheet: planb key import {fileset}",
+         bring the key back from its recovery sheet: planb key import --replace {fileset}",
         .path.display(), .secret.display()
     )]
     Decrypt { path: PathBuf, said: String, secret: PathBuf, fileset: Name },

@@ -221,8 +221,10 @@ impl Keys {
         let user = self.paths.is_rooted().then(Uid::effective);
         let Some(file) = files::open_private(path, user)? else { return Ok(None) };
         let read = Secret::read(file, LONGEST).map_err(Error::io("read", path))?;
-        let place = || format!("the file {}", path.display());
-        Key::of(read.as_ref()).map(Some).map_err(|source| Error::NotAKey { place: place(), source })
+        Key::of(read.as_ref()).map(Some).map_err(|why| {
+            let place = format!("the file {}", path.display());
+            Error::Spoilt { place, why, fileset: self.fileset.clone() }
+        })
     }
 
     /// What a file has to hold for this key.

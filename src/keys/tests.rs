@@ -113,7 +113,7 @@ fn a_credential_that_cannot_be_decrypted_is_an_error_with_a_remedy() {
     let kept = fs::read(&secret).expect("the machine's secret");
     fs::remove_file(&secret).expect("root's");
     let said = keys.find(&world.stop).expect_err("no secret").to_string();
-    assert!(said.contains("restore its ") && said.contains("planb key import web1"), "{said}");
+    assert!(said.contains("restore its ") && said.contains("planb key import --replace web1"), "{said}");
     // Another machine's.
     fs::remove_file(world.path("etc/credstore.encrypted/planb.key.web1")).expect("ours");
     keys.create(&world.stop).expect("made");
@@ -148,7 +148,7 @@ fn existing_key_files_are_read_with_care() {
     }
     for bad in [&[][..], &[1; 31], &[1; 33], &[b'x'; 64], &[0; 32], &vec![1; 100_000]] {
         put(bad);
-        assert!(matches!(keys.find(&world.stop), Err(Error::NotAKey { .. })), "{} bytes", bad.len());
+        assert!(matches!(keys.find(&world.stop), Err(Error::Spoilt { .. })), "{} bytes", bad.len());
     }
     put(key.bytes());
     for others in [0o640, 0o604, 0o620, 0o602] {

@@ -33,19 +33,11 @@ impl Storage {
     }
 
     /// Changes the key of a dataset from one to the other. When this returns without an error, it is so on the disks; with
-    /// one, the dataset has either. The key is loaded for it, and has to be forgotten afterwards.
+    /// one, the dataset has either. The key is loaded for it: close the dataset afterwards.
     pub fn change_key(&self, dataset: &DatasetName, old: &Key, new: &Key) -> Result<(), Error> {
         match self {
             Self::Directory(_) | Self::Btrfs(_) => Ok(()),
             Self::Zfs(storage) => Ok(storage.change_key(dataset, old, new)?),
-        }
-    }
-
-    /// Unloads the key of a dataset that nobody has open.
-    pub fn forget_key(&self, dataset: &DatasetName) -> Result<(), Error> {
-        match self {
-            Self::Directory(_) | Self::Btrfs(_) => Ok(()),
-            Self::Zfs(storage) => Ok(storage.forget_key(dataset)?),
         }
     }
 }

@@ -50,6 +50,7 @@ const CANNOT: i32 = 77;
 /// A running computer. It is stopped and forgotten when dropped.
 pub struct Machine {
     name: String,
+    release: String,
     /// The lab's program for computers of this kind.
     lab: &'static str,
 }
@@ -65,6 +66,13 @@ pub struct Said {
     pub err: String,
 }
 
+impl Said {
+    fn of(done: &Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
+        Self { code: done.status.code(), out: text(&done.stdout), err: text(&done.stderr) }
+    }
+}
+
 impl Machine {
     /// A new one, with these trees copied over its root before it boots. `None` where it cannot be, which is said.
     pub fn start(test: &str, release: &str, trees: &[&Path]) -> Option<Self> {
@@ -72,7 +80,7 @@ impl Machine {
     }
 
     fn new(lab: &'static str, test: &str, release: &str, trees: &[&Path]) -> Option<Self> {
-        let machine = Self { name: format!("{test}-{}", &release[..1]), lab };
+        let machine = Self { name: format!("{test}-{}", &release[..1]), release: release.to_owned(), lab };
         let trees = trees.iter().map(|tree| tree.to_str().expect("utf-8"));
         let arguments: Vec<&str> = [release].into_iter().chain(trees).collect();
         let started = machine.lab("start", &arguments, b"");
@@ -85,11 +93,14 @@ impl Machine {
         Some(machine)
     }
 
+    /// Of Debian.
+    pub fn release(&self) -> &str {
+        &self.release
+    }
+
     /// Runs a script for bash, as root.
     pub fn run(&self, script: &str) -> Said {
-        let done = self.lab("run", &["bash", "-c", script], b"");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
-        Said { code: done.status.code(), out: text(&done.stdout), err: text(&done.stderr) }
+        self.fed(script, b"")
     }
 
     /// Runs a script that must succeed, and returns what it printed.
@@ -104,6 +115,19 @@ impl Machine {
         let said = self.run(script);
         assert_eq!(said.code, Some(code), "{script}\n{said:?}\n{}", self.journal());
         said
+    }
+
+    /// The same of one that reads this on its standard input.
+    pub fn fed(&self, script: &str, input: &[u8]) -> Said {
+        Said::of(&self.lab("run", &["bash", "-c", script], input))
+    }
+
+    /// What a script prints, as it is.
+    #[track_caller]
+    pub fn bytes(&self, script: &str) -> Vec<u8> {
+        let done = self.lab("run", &["bash", "-c", script], b"");
+        assert!(done.status.success(), "{script}: {}", String::from_utf8_lossy(&done.stderr));
+        done.stdout
     }
 
     /// Waits until a condition of the shell is true (of the journal: ask it without `-u`, since journald no longer knows

@@ -146,8 +146,11 @@ on_each_release! {
         machine.wait(10, "! flock --nonblock /run/planb/jobs/web1.lock true");
         let said = machine.exits(1, "planb run --direct web1");
         assert!(said.err.contains("still writes"), "{said:?}");
+        let better = "planb run web1 has user planb do that";
+        assert!(said.err.contains(better), "root would have talked to the source: {said:?}");
         machine.exits(1, "planb run web1");
         machine.ok("systemctl stop undead");
-        machine.exits(0, "planb run --keep later web1");
+        let said = machine.exits(0, "planb run --keep later web1");
+        assert!(!said.err.contains(better), "{said:?}");
     }
 }

@@ -37,8 +37,19 @@ impl Vm {
 
     /// What PlanB asks of zfs from now on is written to /tmp/calls, a line for each call.
     pub fn count_calls(&self) {
-        self.write("/usr/local/sbin/zfs", "#!/bin/sh\necho \"$*\" >>/tmp/calls\nexec /usr/sbin/zfs \"$@\"\n");
-        self.ok("chmod 755 /usr/local/sbin/zfs; rm -f /tmp/calls");
+        self.put_before("zfs", "echo \"$*\" >>/tmp/calls; exec $real \"$@\"");
+        self.ok("rm -f /tmp/calls");
+    }
+
+    /// Who looks for a program finds these lines of sh, until `put_away`; `$real` in them is the program.
+    pub fn put_before(&self, program: &str, script: &str) {
+        let real = self.ok(&format!("PATH=/usr/sbin:/usr/bin command -v {program}"));
+        self.write(&format!("/usr/local/sbin/{program}"), &format!("#!/bin/sh\nreal={real}\n{script}\n"));
+        self.ok(&format!("chmod 755 /usr/local/sbin/{program}"));
+    }
+
+    pub fn put_away(&self, program: &str) {
+        self.ok(&format!("rm /usr/local/sbin/{program}"));
     }
 
     /// The calls since the last look that begin with this word.

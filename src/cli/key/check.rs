@@ -4,7 +4,7 @@ use super::{all, chosen, may};
 use crate::cli::exit::Exit;
 use crate::cli::world::{self, World};
 use crate::cli::{out, say};
-use crate::custody::check;
+use crate::custody::{check, unused};
 use crate::fileset::quantity::counted;
 use crate::report::table::table;
 use anyhow::Result;
@@ -38,11 +38,10 @@ impl Check {
         });
         let mut text = table(["FILESET", "KEY"], lines);
         if self.filesets.is_empty() {
-            let unknown = configuration.invalid.iter().filter_map(|invalid| invalid.name.clone()).collect();
-            for path in check::unused(&charges, &unknown, &world.paths.credentials()) {
-                wrong += 1;
+            for key in unused::unused(&world.paths, &configuration, &charges, &stop) {
+                wrong += usize::from(key.is_wrong());
                 // Writing to a string cannot fail.
-                let _ = writeln!(text, "{} is the key of no fileset", path.display());
+                let _ = writeln!(text, "{key}");
             }
         }
         out::print(&text)?;

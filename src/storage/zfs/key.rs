@@ -1,10 +1,9 @@
 //! Keys of datasets: zfs-load-key(8). A key is only ever fed through a pipe, whatever the dataset's `keylocation` is.
 
 use super::Zfs;
-use super::command::{check_pool, zfs, zfs_with_key};
+use super::command::{check_pool, zfs_with_key};
 use super::dataset::properties;
 use super::error::Error;
-use super::mount::mount_of;
 use crate::fileset::name::DatasetName;
 use crate::keys::{Key, KeyFormat};
 use crate::storage::key::Fit;
@@ -43,19 +42,15 @@ impl Zfs {
         let state = state(&name)?
             .ok_or_else(|| Error::NotUnderstood { said: format!("{name} was there and is gone") })?;
         if !state.is_loaded {
+            // Noted before, for whoever closes it if we do not come to do so.
+            let mut locked = self.marks(dataset).lock()?;
+            locked.state.loaded = true;
+            locked.keep()?;
+            drop(locked);
             zfs_with_key(&["load-key", "-L", "prompt", &name], old.written(state.format))?;
         }
         let change = ["change-key", "-o", "keyformat=raw", "-o", "keylocation=prompt", &name];
         zfs_with_key(&change, new.raw()).map(drop)
-    }
-
-    pub fn forget_key(&self, dataset: &DatasetName) -> Result<(), Error> {
-        let name = self.parent.child(dataset);
-        let is_loaded = state(&name)?.is_some_and(|state| state.is_loaded);
-        if is_loaded && mount_of(&name)?.is_none() {
-            zfs(&["unload-key", &name])?;
-        }
-        Ok(())
     }
 }
 
