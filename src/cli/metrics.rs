@@ -5,8 +5,8 @@ use super::list::notice;
 use super::out;
 use super::world::World;
 use crate::report::metrics;
-use crate::status::Sources;
 use crate::status::timers::Timers;
+use crate::status::{Sources, storages};
 use anyhow::{Context, Result};
 use std::fs::{self, File};
 use std::io::Write;
@@ -31,7 +31,8 @@ impl Metrics {
         }
         let (all, notices) = sources.all();
         notices.iter().for_each(notice);
-        let text = metrics::text(&all, &configuration.settings, now);
+        let storages = storages::of(&world.paths, &configuration.filesets);
+        let text = metrics::text(&all, &storages, &configuration.settings, now);
         match &self.output {
             None => out::print(&text)?,
             Some(file) => {

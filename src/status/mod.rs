@@ -1,21 +1,23 @@
 //! How every fileset is: one truth, from which `list`, `status`, `monitor`, `metrics`, `top`, Zabbix and D-Bus all speak.
 //!
 //! It is reckoned from what is there: the configuration, the snapshots that a storage lists, the records of runs, the live
-//! state, the timers that systemd has. Whether a fileset is fresh is asked of its snapshots, never of what a run once said:
+//! state, the timers that systemd has, where keys lie, what a storage says of itself. Whether a fileset is fresh is asked of its snapshots, never of what a run once said:
 //! a snapshot that is gone is no success to anybody. Nothing here changes anything, and no view adds a fact of its own.
 
 pub mod due;
 pub mod entry;
 pub mod gather;
 pub mod health;
+pub mod storages;
 pub mod sum;
 #[cfg(test)]
 mod tests;
 pub mod timers;
 
-pub use entry::{Entry, State};
+pub use entry::{Entry, KeyState, State};
 pub use gather::Sources;
 pub use health::{Level, Problem};
+pub use storages::StorageStatus;
 
 use crate::fileset::record::Record;
 use due::Due;

@@ -9,8 +9,8 @@ use nix::NixPath;
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, renameat};
-use nix::sys::stat::{Mode, fstat, fstatat, mkdirat};
-use nix::unistd::fsync;
+use nix::sys::stat::{Mode, fchmod, fstat, fstatat, mkdirat};
+use nix::unistd::{Gid, fchown, fsync};
 use std::collections::BTreeSet;
 use std::ffi::CStr;
 use std::fs::File;
@@ -83,6 +83,15 @@ impl Dataset {
             Some(owner) => Err(Error::BelongsToAnother { path, owner, fileset }),
             None => Err(Error::NotADataset { path, fileset }),
         }
+    }
+
+    /// Closes it to all but us, and tells its readers which snapshots there are: their names, and nothing that is in them.
+    pub fn shut(&self, readers: Option<Gid>) -> Result<(), Error> {
+        let listed = readers.map_or(Mode::empty(), |_| Mode::S_IRGRP);
+        readers
+            .map_or(Ok(()), |group| fchown(self, None, Some(group)))
+            .and_then(|()| fchmod(self, PRIVATE | listed))
+            .map_err(Error::io("shut", &self.path))
     }
 
     pub fn path(&self) -> &Path {
