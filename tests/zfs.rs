@@ -2,6 +2,8 @@
 #![expect(clippy::disallowed_methods, reason = "tests run programs and read their own environment")]
 #![expect(clippy::print_stderr, reason = "a test that cannot run says so")]
 
+#[path = "zfs/health.rs"]
+mod health;
 #[path = "support/lab.rs"]
 #[expect(dead_code, reason = "other tests need more of it")]
 mod lab;

@@ -21,14 +21,15 @@ fn says(world: &World, args: &[&str], code: i32, words: &str) -> Ran {
     let first = ran.stdout.lines().next().unwrap_or_default();
     assert!(first.starts_with(&format!("PLANB {status} - ")), "{first}");
     assert!(first.contains(words), "{words:?} is not in {first:?}");
-    // One bar, and what is behind it are figures: label=value[unit];[warning];[critical];[least]
+    // One bar, and what is behind it are figures: label=value[unit];[warning];[critical];[least][;most]
     let (_, figures) = first.split_once(" | ").expect("figures");
     for figure in figures.split_whitespace() {
         let (_label, values) = figure.split_once('=').expect("a label");
         let values: Vec<&str> = values.split(';').collect();
-        assert_eq!(values.len(), 4, "{figure}");
+        assert!([4, 5].contains(&values.len()), "{figure}");
         assert!(values[0].trim_end_matches(['s', 'B']).parse::<u64>().is_ok(), "{figure}");
-        assert!(values[1..].iter().all(|v| v.is_empty() || v.parse::<u64>().is_ok()), "{figure}");
+        let is_number = |value: &&str| value.is_empty() || value.trim_end_matches(':').parse::<u64>().is_ok();
+        assert!(values[1..].iter().all(is_number), "{figure}");
     }
     ran
 }
@@ -226,6 +227,62 @@ fn failures_are_told_before_it_is_late_and_zabbix_has_their_ages() {
         [4, 4, 1, 3],
         "{bad:#}"
     );
+}
+
+#[test]
+fn a_storage_that_runs_full_or_became_read_only_is_told_by_every_view() {
+    let Some(world) = World::on_btrfs("a_storage_that_runs_full", 256) else { return };
+    world.write("f", "f");
+    let with = |min_free: &str| world.local("web1", &format!("[guard]\nmin-free = {min_free:?}"), "");
+    with("5%");
+    world.good_run("web1");
+    let ran = says(&world, &[], OK, "");
+    // Less is worse: thresholds from below. And there is a most.
+    let total = world.json(&["list", "--json"])["storages"][0]["total_bytes"].as_u64().expect("bytes");
+    let least = total * 5 / 100;
+    let end = format!("B;{}:;{least}:;0;{total}", least * 2);
+    let figure =
+        ran.stdout.split_whitespace().find(|word| word.starts_with("storage_disk_free=")).expect("it");
+    assert!(figure.ends_with(&end), "{figure}, not {end}");
+
+    // It is nearly empty: of what it has, more than half and less than all is left.
+    let before = "below 153.6 MiB (min-free) no run begins";
+    with("60%");
+    says(&world, &[], WARNING, "storage disk: ");
+    assert!(says(&world, &["web1"], WARNING, before).stdout.contains("web1_snapshots=1"));
+    with("100%");
+    let why = "and min-free asks for 256.0 MiB: no run of 1 fileset begins until there is room";
+    says(&world, &[], CRITICAL, why);
+    assert_eq!(world.run("web1").code, 1);
+    let listed = world.planb(&["list"]).stdout;
+    assert!(listed.contains("storage disk: ") && listed.contains(why), "{listed}");
+    let storage = &world.json(&["status", "--json", "web1"])["storages"][0];
+    assert_eq!((&storage["level"], &storage["type"]), (&"critical".into(), &"btrfs".into()), "{storage}");
+    assert!(storage["problems"][0].as_str().is_some_and(|said| said.contains(why)), "{storage}");
+    let summary: Value = serde_json::from_str(&world.planb(&["monitor", "--zabbix"]).stdout).expect("JSON");
+    assert_eq!((&summary["storages_in_trouble"], &summary["level"]), (&1.into(), &"critical".into()));
+    let metrics = world.planb(&["metrics"]).stdout;
+    assert!(
+        metrics.contains("planb_storage_problem_level{storage=\"disk\",type=\"btrfs\"} 2\n"),
+        "{metrics}"
+    );
+    let top = world.planb(&["top"]).stdout;
+    assert!(top.contains("storage disk          critical"), "{top}");
+    // Who does not ask for room is not kept waiting, and nobody else's storage matters.
+    with("none");
+    world.good_run("web1");
+    says(&world, &[], OK, "");
+
+    let remount = |how: &str| {
+        let at = world.at("backups");
+        let status = Command::new("mount").args(["-o", how]).arg(at).status();
+        assert!(status.is_ok_and(|status| status.success()), "{how}");
+    };
+    remount("remount,ro");
+    says(&world, &[], CRITICAL, "is mounted read-only: see in `dmesg` why");
+    world.local("web1", "enabled = false", "");
+    says(&world, &[], UNKNOWN, "every fileset is disabled");
+    remount("remount,rw");
 }
 
 /// Debian's, which has Debian's modules.
