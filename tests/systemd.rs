@@ -37,3 +37,5 @@ mod retry;
 mod runs;
 #[path = "systemd/units.rs"]
 mod units;
+#[path = "systemd/zabbix.rs"]
+mod zabbix;
