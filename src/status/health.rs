@@ -10,7 +10,7 @@ use crate::fileset::snapshot::Automatic;
 use crate::history::Last;
 use crate::host::paths::Paths;
 use crate::keys::{self, Keys};
-use crate::storage::{Error, Listed, SnapshotName};
+use crate::storage::{Error, Listed, SnapshotName, Storage};
 use serde::Serialize;
 use std::path::Path;
 use time::macros::format_description;
@@ -157,7 +157,9 @@ fn kept_too_long(facts: Facts<'_>, listed: &[Listed]) -> Option<Problem> {
     })?;
     let snapshots: Vec<_> = listed.iter().map(|there| there.name.clone().into()).collect();
     let plan = facts.fileset.retain.plan(&snapshots, &facts.fileset.timezone);
-    let oldest = plan.destroy.first()?;
+    if plan.destroy.is_empty() {
+        return None;
+    }
     // One that runs now has yet to prune, and where retention is another since, the next run will see to it.
     let settings = facts.paths.settings();
     let changed = [&facts.fileset.file, &settings].into_iter().filter_map(|file| changed_at(file));
@@ -165,7 +167,12 @@ fn kept_too_long(facts: Facts<'_>, listed: &[Listed]) -> Option<Problem> {
     if facts.last.is_some_and(Last::is_open) || changed.is_some_and(|at| at >= newest.time()) {
         return None;
     }
-    let older = counted(plan.destroy.len() as u64, "snapshot");
+    // What somebody holds stays, as they want it to. Asked only where it matters: it takes a look at each snapshot.
+    let storage = Storage::new(&facts.fileset.storage.settings, facts.paths);
+    let in_use = storage.in_use(&facts.fileset.dataset).unwrap_or_default();
+    let doomed: Vec<_> = plan.destroy.iter().filter(|name| !in_use.contains(name)).collect();
+    let oldest = doomed.first()?;
+    let older = counted(doomed.len() as u64, "snapshot");
     Some(Problem::new(
         Level::Warning,
         format!(

@@ -307,7 +307,10 @@ impl Dataset {
     /// Hands every name to `see`, with its kind where the listing tells, until that returns false.
     fn each_entry(&self, mut see: impl FnMut(&CStr, Option<Type>) -> bool) -> Result<(), Error> {
         let failed = || Error::io::<Errno>("list", &self.path);
-        let mut dir = Dir::openat(self, c".", DIRECTORY, Mode::empty()).map_err(failed())?;
+        let same = self.directory.try_clone().map_err(Error::io("list", &self.path))?;
+        // Not opened anew as ".": that takes the right to go through it, which who may list it need not have. Both have one
+        // place in the listing, which is at its beginning again when the loop ends.
+        let mut dir = Dir::from_fd(same).map_err(failed())?;
         for entry in dir.iter() {
             let entry = entry.map_err(failed())?;
             let name = entry.file_name();

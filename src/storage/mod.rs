@@ -26,6 +26,7 @@ use crate::host::presence::Presence;
 use crate::host::signals::Stop;
 use crate::keys::Keys;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
@@ -384,6 +385,14 @@ impl Storage {
             Self::Directory(storage) => storage.destroy(dataset, snapshots),
             Self::Btrfs(storage) => storage.destroy(dataset, snapshots),
             Self::Zfs(storage) => storage.destroy(dataset, snapshots),
+        }
+    }
+
+    /// The automatic snapshots that cannot be destroyed, since somebody needs them: retention leaves them alone.
+    pub fn in_use(&self, dataset: &DatasetName) -> Result<BTreeSet<Automatic>, Error> {
+        match self {
+            Self::Directory(_) | Self::Btrfs(_) => Ok(BTreeSet::new()),
+            Self::Zfs(storage) => storage.in_use(dataset),
         }
     }
 

@@ -286,7 +286,7 @@ fn a_storage_that_runs_full_or_became_read_only_is_told_by_every_view() {
 }
 
 /// Debian's, which has Debian's modules.
-const PYTHON: &str = "/usr/bin/python3";
+pub const PYTHON: &str = "/usr/bin/python3";
 
 /// Reads standard input as the reference parsers of OpenMetrics and of Prometheus' text format do.
 const PARSE: &str = r"
@@ -376,79 +376,14 @@ fn top_prints_once_where_nobody_looks() {
     assert!(!ran.stdout.contains('\u{1b}'), "{}", ran.stdout);
 }
 
-/// A YAML file as JSON; nothing where python cannot read it.
-fn yaml(path: &str) -> Option<Value> {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-    let script = "import json, sys, yaml; json.dump(yaml.safe_load(open(sys.argv[1])), sys.stdout)";
-    let output = Command::new(PYTHON).args(["-c", script]).arg(path).output().expect("python");
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(said.contains("No module named 'yaml'"), "{said}");
-        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "Debian: python3-yaml");
-        return None;
-    }
-    Some(serde_json::from_slice(&output.stdout).expect("JSON"))
-}
-
 /// Every string in a document.
-fn strings<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
+pub fn strings<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
     match value {
         Value::String(text) => found.push(text),
         Value::Array(all) => all.iter().for_each(|value| strings(value, found)),
         Value::Object(all) => all.values().for_each(|value| strings(value, found)),
         _ => {}
     }
-}
-
-#[test]
-fn the_template_for_zabbix_asks_for_what_there_is() {
-    let Some(template) = yaml("hooks/zabbix/template.yaml") else { return };
-    let world = World::new();
-    world.local("web1", "", "");
-    let json = |args: &[&str]| serde_json::from_str::<Value>(&world.planb(args).stdout).expect("JSON");
-    let (summary, discovered) = (json(&["monitor", "--zabbix"]), json(&["list", "--zabbix"]));
-    let mut texts = Vec::new();
-    strings(&template, &mut texts);
-
-    let paths: Vec<&str> = texts.iter().filter_map(|text| text.strip_prefix("$.")).collect();
-    for path in &paths {
-        assert!(summary.get(path).is_some(), "{path} is not in {summary:#}");
-    }
-    for field in summary.as_object().expect("an object").keys() {
-        assert!(paths.contains(&field.as_str()), "the template has no item for {field}");
-    }
-    let mut macros: Vec<&str> = texts
-        .iter()
-        .flat_map(|text| text.split("{#").skip(1))
-        .filter_map(|rest| rest.split('}').next())
-        .collect();
-    macros.sort_unstable();
-    macros.dedup();
-    let known: Vec<String> = discovered["data"][0]
-        .as_object()
-        .expect("an object")
-        .keys()
-        .map(|key| key[2..key.len() - 1].to_owned())
-        .collect();
-    assert!(macros.iter().all(|name| known.iter().any(|key| key == name)), "{macros:?} {known:?}");
-
-    let agent =
-        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/hooks/zabbix/planb.conf")).expect("read");
-    for line in agent.lines().filter_map(|line| line.strip_prefix("UserParameter=")) {
-        let (key, command) = line.split_once(',').expect("a key and a command");
-        assert!(texts.contains(&key), "{key}");
-        let args: Vec<&str> = command.split("/usr/bin/planb ").nth(1).expect("planb").split(' ').collect();
-        assert_eq!(world.planb(&args).code, 0, "{command}");
-    }
-    let mut ids: Vec<&str> = texts
-        .iter()
-        .copied()
-        .filter(|text| text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit()))
-        .collect();
-    let all = ids.len();
-    ids.sort_unstable();
-    ids.dedup();
-    assert_eq!((ids.len(), all > 20), (all, true));
 }
 
 #[test]

@@ -66,7 +66,7 @@ on_each_release! {
         vm.write("/usr/local/bin/vault", VAULT);
         vm.ok("chmod 755 /usr/local/bin/vault");
         vm.drop_in("web1", SOURCE);
-        vm.drop_in("direct", SOURCE);
+        vm.drop_in("direct", &format!("retain = \"1d\"\n{SOURCE}"));
         vm.drop_in("plain", &format!("storage = \"plain\"\n{SOURCE}"));
         vm.drop_in("on-mirror", &format!("storage = \"mirror\"\n{SOURCE}"));
         vm.drop_in("on-frail", &format!("storage = \"frail\"\n{SOURCE}"));
@@ -132,6 +132,14 @@ on_each_release! {
         vm.ok("mv /root/file /etc/planb/keys/; mv /root/planb.key.credential /etc/credstore.encrypted/");
         says(vm, "root", "", OK, &[]);
         assert_eq!(asked(), asked_before);
+
+        // Retention should have destroyed these two, but for the one that somebody holds.
+        vm.ok("touch -d '1 hour ago' /etc/planb/planb.toml /etc/planb/conf.d/direct.toml
+               for day in 1 2 3; do zfs snapshot tank/BACKUP/direct@planb-2020010${day}T0000Z; done
+               zfs hold mine tank/BACKUP/direct@planb-20200101T0000Z");
+        says(vm, "root", "", WARNING, &["direct: 1 snapshot older than `retain` allows, the oldest planb-20200102T0000Z"]);
+        vm.ok("zfs destroy tank/BACKUP/direct@planb-20200102T0000Z");
+        says(vm, "root", "", OK, &[]);
 
         // A disk less, then all of them again.
         vm.ok("zpool offline mirror /srv/b");
