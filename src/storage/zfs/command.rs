@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 /// A pool that is busy takes its time: a change waits for what others are writing.
 const PATIENCE: Duration = Duration::from_secs(30 * 60);
 
-/// What the kernel has in its memory it tells at once, or somebody hangs and holds it.
-const LOOK: Duration = Duration::from_secs(60);
+/// Who only looks has others waiting, and can say that there was no answer.
+const LOOK: Duration = Duration::from_secs(5 * 60);
 
 /// A name and two numbers for each snapshot of a large pool.
 const LONGEST: usize = 256 << 20;
@@ -27,6 +27,11 @@ const KSTAT: &str = "/proc/spl/kstat/zfs";
 /// Runs `zfs` with these arguments, the last of which is what it is about, and gives what it printed.
 pub fn zfs(arguments: &[&str]) -> Result<String, Error> {
     call("zfs", arguments, Input::Nothing, PATIENCE)
+}
+
+/// The same for who only looks.
+pub fn look(arguments: &[&str]) -> Result<String, Error> {
+    call("zfs", arguments, Input::Nothing, LOOK)
 }
 
 /// Asks `zpool` what the kernel knows of pools.

@@ -35,7 +35,7 @@ use crate::host::account::Account;
 use crate::host::presence::Presence;
 use crate::host::signals::Stop;
 use crate::keys::Keys;
-use command::{check_pool, is_confined, zfs};
+use command::{check_pool, is_confined, look, zfs};
 use dataset::Dataset;
 use marks::Marks;
 use open::{Mounted, files_of};
@@ -165,7 +165,8 @@ impl Zfs {
     pub fn snapshots_of(&self, datasets: &[&DatasetName]) -> Vec<Result<Vec<Listed>, StorageError>> {
         let all = check_pool(self.parent.as_str()).and_then(|()| {
             // With these columns and in this order zfs has a short way.
-            match zfs(&[&LIST[..], &["-o", "name", "-s", "name", "-d", "2", self.parent.as_str()]].concat()) {
+            match look(&[&LIST[..], &["-o", "name", "-s", "name", "-d", "2", self.parent.as_str()]].concat())
+            {
                 Err(error) if error.is_missing() => self.check_seen().map(|()| String::new()),
                 text => text,
             }

@@ -1,6 +1,6 @@
 //! The room there is, by the pool's own figures.
 
-use super::command::{check_pool, is_confined, is_read_only, zfs};
+use super::command::{check_pool, is_confined, is_read_only, look, zfs};
 use super::error::{Error, READ_ONLY_POOL};
 use super::{StorageError, Zfs};
 use crate::fileset::name::DatasetName;
@@ -11,7 +11,7 @@ impl Zfs {
     pub fn space(&self, dataset: &DatasetName) -> Result<Space, StorageError> {
         check_pool(self.parent.as_str())?;
         let child = self.parent.child(dataset);
-        let found = room(self.parent.with_ancestors().chain([child.as_str()]).collect())?;
+        let found = room(self.parent.with_ancestors().chain([child.as_str()]).collect(), zfs)?;
         let pool = self.parent.pool();
         // Such a pool says that it has no room, which is not what is wrong with it.
         if found.is_some_and(|space| space.available == 0) && is_read_only(pool)? {
@@ -24,7 +24,7 @@ impl Zfs {
     /// The same for all datasets together.
     pub fn room(&self) -> Result<Space, Error> {
         let pool = || self.parent.pool().to_owned();
-        match room(self.parent.with_ancestors().collect())? {
+        match room(self.parent.with_ancestors().collect(), look)? {
             Some(space) => Ok(space),
             None if is_confined() => Err(Error::Hidden { filesystem: pool() }),
             None => Err(Error::NoPool { pool: pool() }),
@@ -33,7 +33,10 @@ impl Zfs {
 }
 
 /// The room below the last of these, each of which is in the one before it.
-fn room(mut names: Vec<&str>) -> Result<Option<Space>, Error> {
+fn room(
+    mut names: Vec<&str>,
+    zfs: impl Fn(&[&str]) -> Result<String, Error>,
+) -> Result<Option<Space>, Error> {
     while !names.is_empty() {
         // In the order of their names, which is that from above to below.
         match zfs(&[&["list", "-Hp", "-o", "used,available,quota,refquota"], &*names].concat()) {
