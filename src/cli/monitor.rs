@@ -123,7 +123,8 @@ impl Monitor {
         }
         for status in &all {
             let name = &status.entry.name;
-            found.extend(status.problems.iter().map(|problem| (Some(name.clone()), problem.clone())));
+            let own = status.problems.iter().filter(|problem| !storages::have_told(&storages, problem));
+            found.extend(own.map(|problem| (Some(name.clone()), problem.clone())));
         }
         found.sort_by_key(|(_, problem)| std::cmp::Reverse(problem.level));
         let sum = Sum::of(&all, now);

@@ -54,6 +54,12 @@ impl StorageStatus {
     }
 }
 
+/// Whether what there is to say of a fileset is said of its storage already: a pool that is away is one thing to look at, not
+/// a thousand.
+pub fn have_told(storages: &[StorageStatus], of_fileset: &Problem) -> bool {
+    storages.iter().flat_map(|storage| &storage.problems).any(|told| of_fileset.what.ends_with(&told.what))
+}
+
 /// The storages of those of these filesets that are enabled: what nobody is backed up to may be away.
 pub fn of<'f>(paths: &Paths, filesets: impl IntoIterator<Item = &'f Fileset>) -> Vec<StorageStatus> {
     let mut used: BTreeMap<&StorageName, Vec<&Fileset>> = BTreeMap::new();
@@ -116,6 +122,20 @@ fn narrow(space: Space, limits: &[u64]) -> Option<Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_wrong_with_all_is_told_once() {
+        let told = |what: &str| Problem::new(Level::Critical, what);
+        let (kind, space, least_free) = ("zfs", None, None);
+        let problems = vec![told("the pool tank is not there")];
+        let name = "main".parse().expect("a name");
+        let storages = [StorageStatus { name, kind, space, least_free, problems }];
+        assert!(have_told(
+            &storages,
+            &told("failed to list the snapshots below tank: the pool tank is not there")
+        ));
+        assert!(!have_told(&storages, &told("its newest snapshot is 3d old")));
+    }
 
     #[test]
     fn it_is_said_before_the_room_is_too_little_and_then() {
