@@ -25,7 +25,7 @@ impl Metrics {
     pub fn run(self, world: &World) -> Result<Exit> {
         let configuration = world.configuration();
         let now = world.clock.now();
-        let mut sources = Sources::new(&world.paths, &configuration, now);
+        let mut sources = Sources::new(&world.paths, &configuration, now).judging();
         if world.has_units() {
             sources.timers = Timers::look();
         }

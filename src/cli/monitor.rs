@@ -74,7 +74,7 @@ impl Monitor {
 
     fn look(&self, world: &World, configuration: &Configuration) -> Verdict {
         let now = world.clock.now();
-        let mut sources = Sources::new(&world.paths, configuration, now);
+        let mut sources = Sources::new(&world.paths, configuration, now).judging();
         sources.given =
             Given { warning: self.warning.map(Span::duration), critical: self.critical.map(Span::duration) };
         if world.has_units() {

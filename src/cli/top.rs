@@ -54,7 +54,7 @@ impl Top {
 
 fn look(world: &World, configuration: &Configuration) -> (Vec<Status>, Vec<StorageStatus>) {
     // What the history has to say would only disturb the picture: `planb list` says it.
-    let (all, _) = Sources::new(&world.paths, configuration, world.clock.now()).all();
+    let (all, _) = Sources::new(&world.paths, configuration, world.clock.now()).judging().all();
     (all, storages::of(&world.paths, &configuration.filesets))
 }
 

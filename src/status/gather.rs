@@ -28,13 +28,20 @@ pub struct Sources<'a> {
     pub timers: Timers,
     pub given: Given,
     pub now: OffsetDateTime,
+    judges: bool,
     shifted: HashMap<String, ShiftedHours>,
 }
 
 impl<'a> Sources<'a> {
     pub fn new(paths: &'a Paths, configuration: &'a Configuration, now: OffsetDateTime) -> Self {
         let (given, shifted) = (Given::default(), HashMap::new());
-        Self { paths, configuration, timers: Timers::None, given, now, shifted }
+        Self { paths, configuration, timers: Timers::None, given, now, judges: false, shifted }
+    }
+
+    /// The same, to find out what somebody should look at as well: who shows none of that need not ask for it.
+    #[must_use]
+    pub fn judging(self) -> Self {
+        Self { judges: true, ..self }
     }
 
     /// All filesets by name, the invalid ones too, and what the history has to say for itself.
@@ -103,7 +110,7 @@ impl<'a> Sources<'a> {
         };
         let (paths, timers, key) = (self.paths, &self.timers, key.as_ref());
         let facts = Facts { paths, fileset, last, listed, newest, due, key, timers, now };
-        let problems = if fileset.enabled { health::problems(facts) } else { Vec::new() };
+        let problems = if self.judges && fileset.enabled { health::problems(facts) } else { Vec::new() };
         Status { entry, run: last.map(|last| last.run.clone()), longest, due, problems }
     }
 }

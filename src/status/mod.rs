@@ -36,7 +36,7 @@ pub struct Status {
     /// When it has to have another snapshot. Absent where that cannot be said: it is disabled or invalid, or its snapshots
     /// could not be seen.
     pub due: Option<Due>,
-    /// What somebody should look at, the worst first.
+    /// What somebody should look at, the worst first, where that was asked for: [`Sources::judging`].
     pub problems: Vec<Problem>,
 }
 
