@@ -176,8 +176,10 @@ fn key(
     match Keys::new(paths, &fileset.name, source).is_there() {
         Ok(Some(true)) => Some(Ok(KeyState::Present)),
         Ok(Some(false)) => {
-            let was_made = last.is_some_and(|last| last.last_success.is_some());
-            let is_needed = was_made || listed.as_ref().is_ok_and(|listed| !listed.is_empty());
+            let is_needed = match listed {
+                Ok(listed) => !listed.is_empty(),
+                Err(_) => last.is_some_and(|last| last.last_success.is_some()),
+            };
             is_needed.then_some(Ok(KeyState::Missing))
         }
         Ok(None) => Some(Ok(KeyState::Unknown)),

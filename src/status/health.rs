@@ -103,8 +103,7 @@ fn keyless(facts: Facts<'_>) -> Option<Problem> {
         Ok(KeyState::Missing) => Some(Problem::new(
             Level::Critical,
             format!(
-                "its key is missing, and nothing else opens its backups: restore {}, or bring it back from its recovery \
-                 sheet: planb key import {name}",
+                "its key is missing: restore {}, or bring it back from its recovery sheet: planb key import {name}",
                 Keys::new(facts.paths, name, source).place()
             ),
         )),

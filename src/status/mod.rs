@@ -1,8 +1,9 @@
 //! How every fileset is: one truth, from which `list`, `status`, `monitor`, `metrics`, `top`, Zabbix and D-Bus all speak.
 //!
-//! It is reckoned from what is there: the configuration, the snapshots that a storage lists, the records of runs, the live
-//! state, the timers that systemd has, where keys lie, what a storage says of itself. Whether a fileset is fresh is asked of its snapshots, never of what a run once said:
-//! a snapshot that is gone is no success to anybody. Nothing here changes anything, and no view adds a fact of its own.
+//! It is reckoned from what is there: the configuration, the snapshots that a storage lists and what it says of itself, the
+//! records of runs, the live state, the timers that systemd has, where keys lie. Whether a fileset is fresh is asked of its
+//! snapshots, never of what a run once said: a snapshot that is gone is no success to anybody. Nothing here changes anything,
+//! and no view adds a fact of its own.
 
 pub mod due;
 pub mod entry;

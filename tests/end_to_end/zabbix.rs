@@ -1,7 +1,7 @@
 //! The template for Zabbix: of the form that Zabbix imports, and about what there is.
 //!
-//! Servers of 6.0 and 7.0 import it; what they check is checked here as their manual has it (`manual/xml_export_import`), so that a
-//! change which they would refuse is noticed without one.
+//! Servers of 6.0 and 7.0 import it. What they check is checked here, as their manual has it (`manual/xml_export_import`), so
+//! that a change which they would refuse is noticed without one.
 
 use crate::monitor::{PYTHON, strings};
 use crate::world::World;
