@@ -1,11 +1,13 @@
 //! What monitoring sees: never good news by accident, no alarm without a cause, and formats that their own readers accept.
 
+use crate::stopping::noise;
 use crate::world::{BEGIN, Ran, World};
 use serde_json::Value;
 use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
-use time::Duration;
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
 
 const OK: i32 = 0;
 const WARNING: i32 = 1;
@@ -99,6 +101,33 @@ fn a_start_that_came_to_nothing_is_a_warning_and_two_are_critical() {
     // And what was made by hand counts, also if a label keeps it.
     world.planb(&["run", "--keep", "by-hand", "web1"]);
     says(&world, &[], OK, "");
+}
+
+#[test]
+fn the_longest_run_of_two_weeks_is_waited_for() {
+    let world = World::new();
+    world.write("big", noise(3_000_000, 1));
+    world.local("web1", "schedule = \"*-*-* 03:00\"\n[guard]\nmax-shrink = \"none\"", "bwlimit = \"1M\"");
+    // Seconds from the next start until it is late.
+    let patience = |start: OffsetDateTime| {
+        let at = world.listed("web1")["overdue_at"].as_str().expect("a time").to_owned();
+        (OffsetDateTime::parse(&at, &Rfc3339).expect("a time") - start).whole_seconds()
+    };
+    world.good_run("web1");
+    let took = world.last("web1")["duration_s"].as_i64().expect("seconds");
+    assert!(took >= 2, "{took}");
+    assert_eq!(patience(BEGIN + Duration::days(1)), 3600 + took);
+    // A short one since does not change that; but in time it does.
+    fs::remove_file(world.source().join("big")).expect("removed");
+    world.write("small", "s");
+    world.later(Duration::days(1));
+    world.good_run("web1");
+    assert_eq!(patience(BEGIN + Duration::days(2)), 3600 + took);
+    world.later(Duration::days(14));
+    world.good_run("web1");
+    let took = world.last("web1")["duration_s"].as_i64().expect("seconds");
+    assert!(took < 2, "{took}");
+    assert_eq!(patience(BEGIN + Duration::days(16)), 3600 + took);
 }
 
 #[test]
