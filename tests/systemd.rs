@@ -24,6 +24,8 @@ mod killed;
 #[expect(dead_code, reason = "other tests need more of it")]
 #[path = "support/lab.rs"]
 mod lab;
+#[path = "systemd/monitor.rs"]
+mod monitor;
 #[path = "systemd/package.rs"]
 mod package;
 #[expect(dead_code, reason = "other tests need more of it")]
@@ -37,3 +39,5 @@ mod retry;
 mod runs;
 #[path = "systemd/units.rs"]
 mod units;
+#[path = "systemd/zabbix.rs"]
+mod zabbix;

@@ -4,6 +4,8 @@
 
 #[path = "zfs/encrypted.rs"]
 mod encrypted;
+#[path = "zfs/health.rs"]
+mod health;
 #[path = "zfs/keys.rs"]
 mod keys;
 #[path = "support/lab.rs"]

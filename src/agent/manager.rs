@@ -2,6 +2,8 @@
 
 use super::record::Dictionary;
 use super::{Common, Shared, escape, fileset, polkit};
+use crate::status::StorageStatus;
+use crate::status::storages::{self, Entry};
 use std::collections::HashMap;
 use std::sync::Arc;
 use zbus::message::Header;
@@ -10,6 +12,9 @@ use zbus::zvariant::{ObjectPath, OwnedObjectPath, Value};
 use zbus::{Connection, fdo, interface};
 
 pub const INTERFACE: &str = "org.planb.PlanB1.Manager";
+
+/// Name, type, level, what is wrong, bytes in all and left (0: not known).
+type Storage = (String, String, String, Vec<String>, u64, u64);
 
 /// What changes in its properties.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -61,6 +66,17 @@ impl Manager {
             return Err(fdo::Error::InvalidArgs(configuration.unknown(name)));
         }
         OwnedObjectPath::try_from(escape::path(name)).map_err(|error| fdo::Error::Failed(error.to_string()))
+    }
+
+    /// How the storages are that enabled filesets have, as they say now. Nothing tells when that changes, so it is no property.
+    fn storages(&self) -> Vec<Storage> {
+        let configuration = self.common.configuration();
+        let of = |storage: &StorageStatus| {
+            let Entry { name, kind, level, problems, total_bytes, available_bytes } = storage.entry();
+            let (total, available) = (total_bytes.unwrap_or(0), available_bytes.unwrap_or(0));
+            (name, kind.to_owned(), level.as_str().to_owned(), problems, total, available)
+        };
+        storages::of(&self.common.paths, &configuration.filesets).iter().map(of).collect()
     }
 
     #[zbus(property(emits_changed_signal = "const"))]

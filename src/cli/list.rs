@@ -4,13 +4,15 @@ use super::exit::Exit;
 use super::world::{self, World};
 use super::{out, say, zabbix};
 use crate::config::{Configuration, Fileset};
+use crate::fileset::key::KeySource;
 use crate::fileset::quantity::{Size, Span};
 use crate::fileset::reason::chain;
 use crate::fileset::record::Outcome;
 use crate::fileset::schedule::Schedule;
 use crate::history::Notice;
 use crate::report::table::{age, dash, minute, plain, table};
-use crate::status::{Entry, Sources, State, Status as Known};
+use crate::status::{Entry, KeyState, Sources, State, Status as Known, StorageStatus, storages};
+use crate::storage::Space;
 use anyhow::Result;
 use serde::Serialize;
 use std::fmt::Write;
@@ -45,12 +47,15 @@ pub struct Status {
 #[derive(Debug, Serialize)]
 struct Filesets<'a> {
     filesets: &'a [Entry],
+    /// Those that enabled ones of them have.
+    storages: Vec<storages::Entry>,
 }
 
 /// As `status --json` prints it.
 #[derive(Debug, Serialize)]
 struct One<'a> {
     fileset: &'a Entry,
+    storages: Vec<storages::Entry>,
 }
 
 impl List {
@@ -65,10 +70,15 @@ impl List {
             out::bare_json(&zabbix::discovery(&mut sources, &known))?;
         }
         let entries: Vec<Entry> = known.into_iter().map(|known| known.entry).collect();
-        if self.json {
-            out::json(Filesets { filesets: &entries })?;
-        } else if !self.zabbix {
-            out::print(&shown(world, &configuration, &entries))?;
+        if !self.zabbix {
+            let filesets = entries.iter().filter_map(|entry| configuration.fileset(&entry.name));
+            let storages = storages::of(&world.paths, filesets);
+            if self.json {
+                let storages = storages.iter().map(StorageStatus::entry).collect();
+                out::json(Filesets { filesets: &entries, storages })?;
+            } else {
+                out::print(&shown(world, &configuration, &entries, &storages))?;
+            }
         }
         // An invalid drop-in is one that is not backed up: whoever looks here shall see it in the code too.
         Ok(if entries.iter().any(|entry| entry.state == State::Invalid) { Exit::Usage } else { Exit::Done })
@@ -86,10 +96,11 @@ impl Status {
         let (known, notices) = sources.of(&[fileset]);
         notices.iter().for_each(notice);
         let Some(Known { entry, .. }) = known.first() else { return Ok(Exit::Usage) };
+        let storages = storages::of(&world.paths, [fileset]);
         if self.json {
-            out::json(One { fileset: entry })?;
+            out::json(One { fileset: entry, storages: storages.iter().map(StorageStatus::entry).collect() })?;
         } else {
-            out::print(&in_full(world, fileset, entry))?;
+            out::print(&in_full(world, fileset, entry, storages.first()))?;
         }
         Ok(Exit::Done)
     }
@@ -108,7 +119,12 @@ pub fn notice(notice: &Notice) {
     say(format_args!("planb: {}", chain(notice)));
 }
 
-fn shown(world: &World, configuration: &Configuration, entries: &[Entry]) -> String {
+fn shown(
+    world: &World,
+    configuration: &Configuration,
+    entries: &[Entry],
+    storages: &[StorageStatus],
+) -> String {
     let now = world.clock.now();
     let row = |entry: &Entry| {
         let local = |at| configuration.fileset(&entry.name).map_or(at, |fileset| fileset.timezone.show(at));
@@ -125,6 +141,10 @@ fn shown(world: &World, configuration: &Configuration, entries: &[Entry]) -> Str
     };
     let head = ["FILESET", "STATE", "RESULT", "LAST SUCCESS", ">TAKES", ">SIZE", ">SNAPSHOTS", "NEXT RUN"];
     let mut text = table(head, entries.iter().map(row));
+    let of_storages = storages.iter().flat_map(|storage| {
+        let about = &storage.name;
+        storage.problems.iter().map(move |problem| format!("storage {about}: {}\n", plain(&problem.what)))
+    });
     let troubles: Vec<String> = entries
         .iter()
         .filter_map(|entry| {
@@ -134,6 +154,10 @@ fn shown(world: &World, configuration: &Configuration, entries: &[Entry]) -> Str
             let error = plain(entry.error.as_ref()?);
             Some(format!("{}{}: {error}\n", entry.name, since.unwrap_or_default()))
         })
+        .chain(entries.iter().filter(|entry| entry.key == Some(KeyState::Missing)).map(|entry| {
+            format!("{}: its key is missing: planb key list says where it belongs\n", entry.name)
+        }))
+        .chain(of_storages)
         .collect();
     if !troubles.is_empty() {
         text.push('\n');
@@ -149,7 +173,7 @@ fn state(entry: &Entry) -> String {
     }
 }
 
-fn in_full(world: &World, fileset: &Fileset, entry: &Entry) -> String {
+fn in_full(world: &World, fileset: &Fileset, entry: &Entry, storage: Option<&StorageStatus>) -> String {
     let now = world.clock.now();
     let moment = |at: Option<_>| {
         at.map_or_else(dash, |at| format!("{} ({})", minute(fileset.timezone.show(at)), age(Some(at), now)))
@@ -162,7 +186,9 @@ fn in_full(world: &World, fileset: &Fileset, entry: &Entry) -> String {
         ("tags", if entry.tags.is_empty() { dash() } else { entry.tags.join(" ") }),
         ("source", text(&entry.source)),
         ("storage", text(&entry.storage)),
+        ("room", storage.and_then(|storage| storage.space).map_or_else(dash, room)),
         ("dataset", text(&entry.dataset)),
+        ("key", key(fileset, entry).into()),
         ("retain", fileset.retain.to_string()),
         ("schedule", schedule(fileset)),
         ("blacklist hours", fileset.blacklist_hours.to_string()),
@@ -179,10 +205,27 @@ fn in_full(world: &World, fileset: &Fileset, entry: &Entry) -> String {
         ("next run", entry.next_run.map_or_else(dash, |at| minute(fileset.timezone.show(at)))),
     ];
     let mut text = String::new();
-    for (what, value) in rows {
+    let troubles = storage.map(|storage| storage.problems.as_slice()).unwrap_or_default();
+    let troubles = troubles.iter().map(|problem| ("of the storage", problem.what.clone()));
+    for (what, value) in rows.into_iter().chain(troubles) {
         let _ = writeln!(text, "{what:>15}  {}", plain(&value));
     }
     text
+}
+
+fn room(space: Space) -> String {
+    format!("{} free of {}", Size::from_bytes(space.available), Size::from_bytes(space.total))
+}
+
+fn key(fileset: &Fileset, entry: &Entry) -> &'static str {
+    match (&fileset.encryption, entry.key) {
+        (None, _) => "not encrypted",
+        (_, None) => "none yet",
+        (_, Some(KeyState::Present)) => "there",
+        (_, Some(KeyState::Missing)) => "MISSING",
+        (Some(KeySource::Command(_)), Some(KeyState::Unknown)) => "a command has it",
+        (_, Some(KeyState::Unknown)) => "cannot be seen",
+    }
 }
 
 fn schedule(fileset: &Fileset) -> String {

@@ -5,8 +5,8 @@ use super::list::notice;
 use super::out;
 use super::world::World;
 use crate::report::metrics;
-use crate::status::Sources;
 use crate::status::timers::Timers;
+use crate::status::{Sources, storages};
 use anyhow::{Context, Result};
 use std::fs::{self, File};
 use std::io::Write;
@@ -25,13 +25,14 @@ impl Metrics {
     pub fn run(self, world: &World) -> Result<Exit> {
         let configuration = world.configuration();
         let now = world.clock.now();
-        let mut sources = Sources::new(&world.paths, &configuration, now);
+        let mut sources = Sources::new(&world.paths, &configuration, now).judging();
         if world.has_units() {
             sources.timers = Timers::look();
         }
         let (all, notices) = sources.all();
         notices.iter().for_each(notice);
-        let text = metrics::text(&all, &configuration.settings, now);
+        let storages = storages::of(&world.paths, &configuration.filesets);
+        let text = metrics::text(&all, &storages, &configuration.settings, now);
         match &self.output {
             None => out::print(&text)?,
             Some(file) => {

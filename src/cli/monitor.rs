@@ -15,7 +15,8 @@ use crate::report::table::plain;
 use crate::status::due::Given;
 use crate::status::sum::Sum;
 use crate::status::timers::Timers;
-use crate::status::{Level, Problem, Sources, State, Status, seconds};
+use crate::status::{Level, Problem, Sources, State, Status, StorageStatus, seconds, storages};
+use crate::storage::Space;
 use std::fmt::Write;
 use time::OffsetDateTime;
 
@@ -42,6 +43,7 @@ fn span(text: &str) -> Result<Span, String> {
 struct Verdict {
     found: Vec<(Option<String>, Problem)>,
     all: Vec<Status>,
+    storages: Vec<StorageStatus>,
     sum: Sum,
     now: OffsetDateTime,
 }
@@ -52,8 +54,9 @@ impl Monitor {
         let verdict = self.look(world, &configuration);
         let level = verdict.level();
         let printed = if self.zabbix {
-            let summary =
-                zabbix::Summary { sum: verdict.sum, level, message: verdict.headline(&self.fileset) };
+            let storages_in_trouble = verdict.storages.iter().filter(|s| s.level() != Level::Ok).count();
+            let (sum, message) = (verdict.sum, verdict.headline(&self.fileset));
+            let summary = zabbix::Summary { sum, storages_in_trouble, level, message };
             out::bare_json(&summary)
         } else {
             out::print(&verdict.shown(&self.fileset))
@@ -71,7 +74,7 @@ impl Monitor {
 
     fn look(&self, world: &World, configuration: &Configuration) -> Verdict {
         let now = world.clock.now();
-        let mut sources = Sources::new(&world.paths, configuration, now);
+        let mut sources = Sources::new(&world.paths, configuration, now).judging();
         sources.given =
             Given { warning: self.warning.map(Span::duration), critical: self.critical.map(Span::duration) };
         if world.has_units() {
@@ -112,13 +115,20 @@ impl Monitor {
             whole(Level::Unknown, why);
         }
         notices.iter().filter_map(of_notice).for_each(|(level, what)| whole(level, what));
+        let filesets = all.iter().filter_map(|status| configuration.fileset(&status.entry.name));
+        let storages = storages::of(&world.paths, filesets);
+        for storage in &storages {
+            let about = format!("storage {}", storage.name);
+            found.extend(storage.problems.iter().map(|problem| (Some(about.clone()), problem.clone())));
+        }
         for status in &all {
             let name = &status.entry.name;
-            found.extend(status.problems.iter().map(|problem| (Some(name.clone()), problem.clone())));
+            let own = status.problems.iter().filter(|problem| !storages::have_told(&storages, problem));
+            found.extend(own.map(|problem| (Some(name.clone()), problem.clone())));
         }
         found.sort_by_key(|(_, problem)| std::cmp::Reverse(problem.level));
         let sum = Sum::of(&all, now);
-        Verdict { found, all, sum, now }
+        Verdict { found, all, storages, sum, now }
     }
 }
 
@@ -169,7 +179,7 @@ impl Verdict {
         text
     }
 
-    /// Performance data: 'label'=value[unit];[warn];[crit];[min]. Of each fileset that was asked for by its name its own.
+    /// Performance data: 'label'=value[unit];[warn];[crit];[min];[max]. Of each fileset that was asked for by its name its own.
     fn figures(&self, asked: &[String]) -> String {
         let mut figures = Vec::new();
         let age = |status: &Status, label: &str| {
@@ -196,6 +206,8 @@ impl Verdict {
             figures.push(format!("failed={};0;;0", sum.failed));
             figures.push(format!("overdue={};0;;0", sum.overdue));
             figures.push(format!("invalid={};;0;0", sum.invalid));
+            figures.push(format!("keyless={};;0;0", sum.keyless));
+            figures.extend(self.storages.iter().filter_map(free));
             return figures.join(" ");
         }
         for status in &self.all {
@@ -204,8 +216,18 @@ impl Verdict {
             figures.extend(status.entry.snapshots.map(|count| format!("{name}_snapshots={count};;;0")));
             figures.extend(status.entry.size_bytes.map(|bytes| format!("{name}_size={bytes}B;;;0")));
         }
+        figures.extend(self.storages.iter().filter_map(free));
         figures.join(" ")
     }
+}
+
+/// The room in a storage. Here less is worse, which a threshold says with a colon behind it; and there is a most.
+fn free(storage: &StorageStatus) -> Option<String> {
+    let Space { total, available } = storage.space?;
+    let below = |limit: u64| format!("{limit}:");
+    let (warning, critical) =
+        storage.least_free.map(|least| (below(least.saturating_mul(2)), below(least))).unwrap_or_default();
+    Some(format!("storage_{}_free={available}B;{warning};{critical};0;{total}", storage.name))
 }
 
 /// Text for one line of a plugin: a bar would begin the figures.

@@ -8,7 +8,7 @@ use crate::config::Configuration;
 use crate::host::zoneinfo;
 use crate::report::screen::{self, View};
 use crate::run::live;
-use crate::status::{Sources, Status};
+use crate::status::{Sources, Status, StorageStatus, storages};
 use anyhow::{Context, Result};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -27,9 +27,9 @@ const COLUMNS: usize = 120;
 impl Top {
     pub fn run(world: &World) -> Result<Exit> {
         let mut configuration = world.configuration();
-        let mut all = look(world, &configuration);
+        let (mut all, mut storages) = look(world, &configuration);
         if !std::io::stdout().is_terminal() {
-            let lines = frame(world, &configuration, &all, (COLUMNS, None));
+            let lines = frame(world, &configuration, (&all, &storages), (COLUMNS, None));
             out::print(&lines.iter().map(|line| line.text.trim_end().to_owned() + "\n").collect::<String>())?;
             return Ok(Exit::Done);
         }
@@ -39,11 +39,11 @@ impl Top {
         while !stop.wished() {
             if looked.elapsed() >= ROUND {
                 configuration = crate::config::load(&world.paths, world.user);
-                all = look(world, &configuration);
+                (all, storages) = look(world, &configuration);
                 looked = Instant::now();
             }
             let (width, height) = terminal::size();
-            terminal.draw(&frame(world, &configuration, &all, (width, Some(height))))?;
+            terminal.draw(&frame(world, &configuration, (&all, &storages), (width, Some(height))))?;
             if terminal.wait(&stop, PACE) {
                 break;
             }
@@ -52,19 +52,20 @@ impl Top {
     }
 }
 
-fn look(world: &World, configuration: &Configuration) -> Vec<Status> {
+fn look(world: &World, configuration: &Configuration) -> (Vec<Status>, Vec<StorageStatus>) {
     // What the history has to say would only disturb the picture: `planb list` says it.
-    Sources::new(&world.paths, configuration, world.clock.now()).all().0
+    let (all, _) = Sources::new(&world.paths, configuration, world.clock.now()).judging().all();
+    (all, storages::of(&world.paths, &configuration.filesets))
 }
 
 fn frame(
     world: &World,
     configuration: &Configuration,
-    all: &[Status],
+    (all, storages): (&[Status], &[StorageStatus]),
     (width, height): (usize, Option<usize>),
 ) -> Vec<screen::Line> {
     let now = world.clock.now();
     let live = live::all(&world.paths);
     let (slots, clock) = (configuration.settings.slots, zoneinfo::local().show(now));
-    screen::lines(&View { all, live: &live, slots, now, clock }, width, height)
+    screen::lines(&View { all, storages, live: &live, slots, now, clock }, width, height)
 }

@@ -46,6 +46,7 @@ pub fn discovery(sources: &mut Sources<'_>, known: &[Status]) -> Discovery {
 pub struct Summary {
     #[serde(flatten)]
     pub sum: Sum,
+    pub storages_in_trouble: usize,
     pub level: Level,
     pub message: String,
 }

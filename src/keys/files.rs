@@ -208,7 +208,7 @@ fn sync_directory(path: &Path) -> Result<(), Error> {
     File::open(directory).and_then(|directory| directory.sync_all()).map_err(Error::io("sync", directory))
 }
 
-fn is_absent(error: &io::Error) -> bool {
+pub fn is_absent(error: &io::Error) -> bool {
     // ENOTDIR: what should be a directory on the way is none, so nothing is below it.
     error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(Errno::ENOTDIR as i32)
 }

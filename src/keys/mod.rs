@@ -28,6 +28,7 @@ use crate::host::secret::{self, Secret};
 use crate::host::signals::Stop;
 use files::Files;
 use nix::unistd::Uid;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The key of one fileset, not yet fetched.
@@ -162,6 +163,23 @@ impl Keys {
     /// Which keys there are, without a look into them. Nothing where a command has them.
     pub fn present(&self) -> Result<Vec<Slot>, Error> {
         self.files().map_or_else(|_| Ok(Vec::new()), |files| files.present())
+    }
+
+    /// Whether there is a key where it is looked for, without a look into it. `None` where only asking would tell: a command
+    /// has it.
+    pub fn is_there(&self) -> Result<Option<bool>, Error> {
+        let Ok(files) = self.files() else { return Ok(None) };
+        for slot in Slot::ALL {
+            let path = files.path(slot);
+            match fs::metadata(path) {
+                // One that was being written when the power went.
+                Ok(found) if found.is_file() && found.len() == 0 => {}
+                Ok(_) => return Ok(Some(true)),
+                Err(error) if files::is_absent(&error) => {}
+                Err(error) => return Err(Error::io("look for", path)(error)),
+            }
+        }
+        Ok(Some(false))
     }
 
     /// All files that they may be in.

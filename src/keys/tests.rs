@@ -278,3 +278,26 @@ fn what_an_import_replaces_is_kept_as_the_previous_key() {
     assert!(matches!(keys.candidates(&world.stop), Err(Error::Decrypt { .. })));
     keys.replace(&Key::random().expect("random"), &world.stop).expect("replaced");
 }
+
+#[test]
+fn whether_a_key_is_there_is_seen_from_outside() {
+    let world = World::new();
+    for keys in world.keepers() {
+        assert_eq!(keys.is_there().expect("looked"), Some(false), "{}", keys.place());
+        keys.create(&world.stop).expect("a key");
+        assert_eq!(keys.is_there().expect("looked"), Some(true), "{}", keys.place());
+        let path = keys.paths().into_iter().next().expect("a file");
+        // What a rotation left is a key as well; what has nothing in it is none.
+        let pending = keys.paths().into_iter().nth(1).expect("another");
+        fs::rename(&path, &pending).expect("renamed");
+        assert_eq!(keys.is_there().expect("looked"), Some(true), "{}", keys.place());
+        fs::write(&pending, "").expect("emptied");
+        assert_eq!(keys.is_there().expect("looked"), Some(false), "{}", keys.place());
+        // As a link to a disk that is not mounted.
+        std::os::unix::fs::symlink(world.path("elsewhere/key"), &path).expect("a link");
+        assert_eq!(keys.is_there().expect("looked"), Some(false), "{}", keys.place());
+    }
+    // It is not asked: this one would say so.
+    let command = world.command("touch asked; exit 1");
+    assert_eq!(command.is_there().expect("looked"), None);
+}

@@ -4,12 +4,12 @@
 use crate::config::Settings;
 use crate::fileset::record::Outcome;
 use crate::status::sum::Sum;
-use crate::status::{Entry, Level, State, Status};
+use crate::status::{Entry, KeyState, Level, State, Status, StorageStatus};
 use std::fmt::{Display, Write};
 use time::OffsetDateTime;
 
 /// All of them, for that moment.
-pub fn text(all: &[Status], settings: &Settings, now: OffsetDateTime) -> String {
+pub fn text(all: &[Status], storages: &[StorageStatus], settings: &Settings, now: OffsetDateTime) -> String {
     let mut text = Text::default();
     let sum = Sum::of(all, now);
     text.family("planb_info", "", "The version of PlanB that wrote this.");
@@ -46,14 +46,26 @@ pub fn text(all: &[Status], settings: &Settings, now: OffsetDateTime) -> String 
         "0 all is well, 1 warning, 2 critical, 3 it cannot be told.",
     );
     for status in all {
-        let level = match status.level() {
-            Level::Ok => 0,
-            Level::Warning => 1,
-            Level::Critical => 2,
-            Level::Unknown => 3,
-        };
-        text.sample("planb_fileset_problem_level", &[("fileset", &status.entry.name)], level);
+        text.sample(
+            "planb_fileset_problem_level",
+            &[("fileset", &status.entry.name)],
+            number_of(status.level()),
+        );
     }
+    text.family(
+        "planb_fileset_key_present",
+        "",
+        "Whether the key of what is encrypted is where it belongs. Absent where that cannot be seen.",
+    );
+    for status in all {
+        let present = match status.entry.key {
+            Some(KeyState::Present) => 1,
+            Some(KeyState::Missing) => 0,
+            Some(KeyState::Unknown) | None => continue,
+        };
+        text.sample("planb_fileset_key_present", &[("fileset", &status.entry.name)], present);
+    }
+    text.storages(storages);
     text.family(
         "planb_fileset_last_result",
         "",
@@ -121,6 +133,16 @@ const FIGURES: [Figure; 12] = [
     ("planb_fileset_size_bytes", "bytes", "What the source held at the last success.", |e| e.size_bytes),
 ];
 
+/// As plugins of Nagios number them.
+fn number_of(level: Level) -> u8 {
+    match level {
+        Level::Ok => 0,
+        Level::Warning => 1,
+        Level::Critical => 2,
+        Level::Unknown => 3,
+    }
+}
+
 fn epoch(at: Option<OffsetDateTime>) -> Option<u64> {
     at.and_then(|at| u64::try_from(at.unix_timestamp()).ok())
 }
@@ -141,6 +163,31 @@ impl Text {
             labels.iter().map(|(label, value)| format!("{label}=\"{}\"", escaped(value))).collect();
         let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
         let _ = writeln!(self.0, "{name}{labels} {value}");
+    }
+
+    fn storages(&mut self, storages: &[StorageStatus]) {
+        type Figure = (&'static str, &'static str, &'static str, fn(&StorageStatus) -> Option<u64>);
+        let figures: [Figure; 3] = [
+            (
+                "planb_storage_problem_level",
+                "",
+                "0 all is well, 1 warning, 2 critical, 3 it cannot be told.",
+                |s| Some(number_of(s.level()).into()),
+            ),
+            ("planb_storage_size_bytes", "bytes", "The room for all datasets together.", |s| {
+                s.space.map(|space| space.total)
+            }),
+            ("planb_storage_available_bytes", "bytes", "What is left of it.", |s| {
+                s.space.map(|space| space.available)
+            }),
+        ];
+        for (name, unit, help, value) in figures {
+            self.family(name, unit, help);
+            for storage in storages {
+                let Some(value) = value(storage) else { continue };
+                self.sample(name, &[("storage", storage.name.as_str()), ("type", storage.kind)], value);
+            }
+        }
     }
 
     /// A family with a sample for each fileset that has a value.

@@ -5,7 +5,7 @@ use crate::fileset::progress::Progress;
 use crate::fileset::quantity::{Size, Span, counted};
 use crate::run::live::{Live, Phase};
 use crate::status::sum::Sum;
-use crate::status::{Level, Status, seconds};
+use crate::status::{Problem, Status, StorageStatus, seconds, storages};
 use std::fmt::Write;
 use time::OffsetDateTime;
 use time::macros::format_description;
@@ -22,6 +22,7 @@ pub struct Line {
 #[derive(Debug)]
 pub struct View<'a> {
     pub all: &'a [Status],
+    pub storages: &'a [StorageStatus],
     pub live: &'a [Live],
     pub slots: u16,
     pub now: OffsetDateTime,
@@ -161,18 +162,19 @@ fn queued(view: &View<'_>) -> (String, Vec<String>) {
 }
 
 fn troubles(view: &View<'_>) -> (String, Vec<String>) {
-    let mut found: Vec<(&Status, Level, &str)> = view
-        .all
-        .iter()
-        .filter_map(|status| {
-            let worst = status.problems.first()?;
-            Some((status, worst.level, worst.what.as_str()))
-        })
-        .collect();
-    found.sort_by_key(|(_, level, _)| std::cmp::Reverse(*level));
-    let row = |(status, level, what): &(&Status, Level, &str)| {
-        let what = plain(what.lines().next().unwrap_or_default());
-        format!("{:NAME$} {:<8} {what}", cut(&plain(&status.entry.name), NAME), level.as_str())
+    let of_storages = view.storages.iter().filter_map(|storage| {
+        let worst = storage.problems.first()?;
+        Some((format!("storage {}", storage.name), worst))
+    });
+    let of_filesets = view.all.iter().filter_map(|status| {
+        let own = status.problems.iter().find(|problem| !storages::have_told(view.storages, problem))?;
+        Some((plain(&status.entry.name), own))
+    });
+    let mut found: Vec<(String, &Problem)> = of_storages.chain(of_filesets).collect();
+    found.sort_by_key(|(_, worst)| std::cmp::Reverse(worst.level));
+    let row = |(about, worst): &(String, &Problem)| {
+        let what = plain(worst.what.lines().next().unwrap_or_default());
+        format!("{:NAME$} {:<8} {what}", cut(about, NAME), worst.level.as_str())
     };
     (format!("{:NAME$} {:<8} WHAT", "TO LOOK AT", "LEVEL"), found.iter().map(row).collect())
 }
@@ -206,7 +208,7 @@ fn cut(text: &str, width: usize) -> String {
 mod tests {
     use super::*;
     use crate::fileset::record::Trigger;
-    use crate::status::{Entry, Problem, State};
+    use crate::status::{Entry, Level, State};
     use std::time::Duration;
     use time::macros::datetime;
 
@@ -243,7 +245,14 @@ mod tests {
         let all: Vec<Status> = (0..100).map(status).collect();
         let mut runs: Vec<Live> = (0..9).map(|number| live(number, Phase::Transferring)).collect();
         runs.extend((9..40).map(|number| live(number, Phase::Queued)));
-        let view = View { all: &all, live: &runs, slots: 10, now: NOW, clock: NOW };
+        let storages = [StorageStatus {
+            name: "a-storage-with-a-long-name".parse().expect("a name"),
+            kind: "zfs",
+            space: None,
+            least_free: None,
+            problems: vec![Problem::new(Level::Critical, "the pool is SUSPENDED\u{1b}[2J, ".repeat(9))],
+        }];
+        let view = View { all: &all, storages: &storages, live: &runs, slots: 10, now: NOW, clock: NOW };
         for (width, height) in [(80, 24), (40, 10), (200, 60), (10, 3), (1, 1)] {
             let lines = lines(&view, width, Some(height));
             assert!(lines.len() <= height, "{lines:#?}");
@@ -259,6 +268,9 @@ mod tests {
             .collect();
         assert_eq!(titles, ["100 filesets", "RUNNING 9 of 10", "WAITING FOR A SLOT", "TO LOOK AT", "NEXT"]);
         assert_eq!(shown.len(), 24, "{shown:#?}");
+        // The worst comes first, whatever it is about.
+        let worst = "storage a-storage-wit critical the pool is SUSPENDED";
+        assert!(shown.iter().any(|line| line.text.starts_with(worst)), "{shown:#?}");
         assert!(shown.iter().any(|line| line.text == "  and 29 more"), "{shown:#?}");
         assert!(
             shown[3].text.starts_with(
@@ -272,7 +284,7 @@ mod tests {
     #[test]
     fn without_a_height_all_of_it_is_there() {
         let all: Vec<Status> = (0..100).map(status).collect();
-        let view = View { all: &all, live: &[], slots: 10, now: NOW, clock: NOW };
+        let view = View { all: &all, storages: &[], live: &[], slots: 10, now: NOW, clock: NOW };
         let shown = lines(&view, 80, None);
         assert_eq!(shown.len(), 1 + 2 + 50 + 2 + 100, "{shown:#?}");
     }

@@ -46,6 +46,19 @@ pub struct Entry {
     /// From when on it is late: one start of the schedule has then come to nothing.
     #[serde(with = "rfc3339::option")]
     pub overdue_at: Option<OffsetDateTime>,
+    /// Null where it is not encrypted, or has no key yet since there is nothing to open.
+    pub key: Option<KeyState>,
+}
+
+/// Whether the key of what is encrypted is where it is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyState {
+    Present,
+    /// There are backups that nothing here opens.
+    Missing,
+    /// A command has it, which is not asked to be looked at, or we may not look.
+    Unknown,
 }
 
 /// What a fileset is doing.
@@ -105,6 +118,7 @@ impl Entry {
             newest_snapshot: None,
             oldest_snapshot: None,
             overdue_at: None,
+            key: None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Status;
 use super::due::{self, Due, Given};
-use super::entry::{Entry, State};
+use super::entry::{Entry, KeyState, State};
 use super::health::{self, Facts, Level, Problem};
 use super::timers::Timers;
 use crate::config::{Configuration, Fileset, Invalid};
@@ -11,6 +11,7 @@ use crate::fileset::record::Outcome;
 use crate::fileset::schedule::ShiftedHours;
 use crate::history::{self, Last, Notice, last};
 use crate::host::paths::Paths;
+use crate::keys::{self, Keys};
 use crate::run::live::{Live, Phase};
 use crate::run::retry;
 use crate::storage::{self, Listed, SnapshotName, Storage};
@@ -27,13 +28,20 @@ pub struct Sources<'a> {
     pub timers: Timers,
     pub given: Given,
     pub now: OffsetDateTime,
+    judges: bool,
     shifted: HashMap<String, ShiftedHours>,
 }
 
 impl<'a> Sources<'a> {
     pub fn new(paths: &'a Paths, configuration: &'a Configuration, now: OffsetDateTime) -> Self {
         let (given, shifted) = (Given::default(), HashMap::new());
-        Self { paths, configuration, timers: Timers::None, given, now, shifted }
+        Self { paths, configuration, timers: Timers::None, given, now, judges: false, shifted }
+    }
+
+    /// The same, to find out what somebody should look at as well: who shows none of that need not ask for it.
+    #[must_use]
+    pub fn judging(self) -> Self {
+        Self { judges: true, ..self }
     }
 
     /// All filesets by name, the invalid ones too, and what the history has to say for itself.
@@ -89,6 +97,7 @@ impl<'a> Sources<'a> {
         });
         let next = fileset.enabled.then(|| fileset.next_run(now, shifted)).flatten();
         let newest = seen.and_then(|seen| seen.newest);
+        let key = key(self.paths, fileset, last, listed);
         let entry = Entry {
             last_success: last_success(last, listed, newest),
             average_duration_s: average.map(|average| average.as_secs()),
@@ -96,11 +105,12 @@ impl<'a> Sources<'a> {
             newest_snapshot: newest,
             oldest_snapshot: seen.and_then(|seen| seen.oldest),
             overdue_at: due.map(|due| due.warning),
+            key: key.as_ref().map(|key| *key.as_ref().unwrap_or(&KeyState::Unknown)),
             ..entry(self.paths, fileset, last, listed, retry.is_some())
         };
-        let facts =
-            Facts { paths: self.paths, fileset, last, listed, newest, due, timers: &self.timers, now };
-        let problems = if fileset.enabled { health::problems(facts) } else { Vec::new() };
+        let (paths, timers, key) = (self.paths, &self.timers, key.as_ref());
+        let facts = Facts { paths, fileset, last, listed, newest, due, key, timers, now };
+        let problems = if self.judges && fileset.enabled { health::problems(facts) } else { Vec::new() };
         Status { entry, run: last.map(|last| last.run.clone()), longest, due, problems }
     }
 }
@@ -152,6 +162,28 @@ impl Seen {
             newest: past.map(|there| there.name.time()).max(),
             oldest: automatic.map(|there| there.name.time()).min(),
         }
+    }
+}
+
+/// Where the key is of what is encrypted; absent where there is nothing yet that it would open.
+fn key(
+    paths: &Paths,
+    fileset: &Fileset,
+    last: Option<&Last>,
+    listed: &Result<Vec<Listed>, storage::Error>,
+) -> Option<Result<KeyState, keys::Error>> {
+    let source = fileset.encryption.as_ref()?;
+    match Keys::new(paths, &fileset.name, source).is_there() {
+        Ok(Some(true)) => Some(Ok(KeyState::Present)),
+        Ok(Some(false)) => {
+            let is_needed = match listed {
+                Ok(listed) => !listed.is_empty(),
+                Err(_) => last.is_some_and(|last| last.last_success.is_some()),
+            };
+            is_needed.then_some(Ok(KeyState::Missing))
+        }
+        Ok(None) => Some(Ok(KeyState::Unknown)),
+        Err(error) => Some(Err(error)),
     }
 }
 

@@ -1,15 +1,17 @@
 //! What somebody should look at: one small function for each thing that can be wrong with a fileset.
 
 use super::due::Due;
+use super::entry::KeyState;
 use super::timers::Timers;
 use crate::config::Fileset;
 use crate::fileset::quantity::{Span, counted};
+use crate::fileset::reason::chain;
 use crate::fileset::snapshot::Automatic;
 use crate::history::Last;
 use crate::host::paths::Paths;
-use crate::storage::{Error, Listed, SnapshotName};
+use crate::keys::{self, Keys};
+use crate::storage::{Error, Listed, SnapshotName, Storage};
 use serde::Serialize;
-use std::io;
 use std::path::Path;
 use time::macros::format_description;
 use time::{Duration, OffsetDateTime};
@@ -66,6 +68,8 @@ pub struct Facts<'a> {
     pub listed: &'a Result<Vec<Listed>, Error>,
     pub newest: Option<OffsetDateTime>,
     pub due: Option<Due>,
+    /// Of what is encrypted.
+    pub key: Option<&'a Result<KeyState, keys::Error>>,
     pub timers: &'a Timers,
     pub now: OffsetDateTime,
 }
@@ -79,17 +83,32 @@ pub fn problems(facts: Facts<'_>) -> Vec<Problem> {
         }
         Err(error) => vec![unseen(error)],
     };
-    problems.extend([failing(facts), unscheduled(facts)].into_iter().flatten());
+    problems.extend([keyless(facts), failing(facts), unscheduled(facts)].into_iter().flatten());
     problems.sort_by_key(|problem| std::cmp::Reverse(problem.level));
     problems
 }
 
 /// The storage does not say what it has.
 fn unseen(error: &Error) -> Problem {
-    let denied =
-        matches!(error, Error::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied);
-    let level = if denied { Level::Unknown } else { Level::Critical };
-    Problem::new(level, crate::fileset::reason::chain(error))
+    let level = if error.is_denied() { Level::Unknown } else { Level::Critical };
+    Problem::new(level, chain(error))
+}
+
+/// There are backups, and nothing here that opens them.
+fn keyless(facts: Facts<'_>) -> Option<Problem> {
+    let (name, source) = (&facts.fileset.name, facts.fileset.encryption.as_ref()?);
+    match facts.key? {
+        // What a command has is its own concern: asking for keys is not looking whether they are there.
+        Ok(KeyState::Present | KeyState::Unknown) => None,
+        Ok(KeyState::Missing) => Some(Problem::new(
+            Level::Critical,
+            format!(
+                "its key is missing: restore {}, or bring it back from its recovery sheet: planb key import {name}",
+                Keys::new(facts.paths, name, source).place()
+            ),
+        )),
+        Err(error) => Some(Problem::new(Level::Unknown, format!("its key cannot be seen: {}", chain(error)))),
+    }
 }
 
 /// A run made a snapshot, and there is none at all.
@@ -137,7 +156,9 @@ fn kept_too_long(facts: Facts<'_>, listed: &[Listed]) -> Option<Problem> {
     })?;
     let snapshots: Vec<_> = listed.iter().map(|there| there.name.clone().into()).collect();
     let plan = facts.fileset.retain.plan(&snapshots, &facts.fileset.timezone);
-    let oldest = plan.destroy.first()?;
+    if plan.destroy.is_empty() {
+        return None;
+    }
     // One that runs now has yet to prune, and where retention is another since, the next run will see to it.
     let settings = facts.paths.settings();
     let changed = [&facts.fileset.file, &settings].into_iter().filter_map(|file| changed_at(file));
@@ -145,7 +166,12 @@ fn kept_too_long(facts: Facts<'_>, listed: &[Listed]) -> Option<Problem> {
     if facts.last.is_some_and(Last::is_open) || changed.is_some_and(|at| at >= newest.time()) {
         return None;
     }
-    let older = counted(plan.destroy.len() as u64, "snapshot");
+    // What somebody holds stays, as they want it to. Asked only where it matters: it takes a look at each snapshot.
+    let storage = Storage::new(&facts.fileset.storage.settings, facts.paths);
+    let in_use = storage.in_use(&facts.fileset.dataset).unwrap_or_default();
+    let doomed: Vec<_> = plan.destroy.iter().filter(|name| !in_use.contains(name)).collect();
+    let oldest = doomed.first()?;
+    let older = counted(doomed.len() as u64, "snapshot");
     Some(Problem::new(
         Level::Warning,
         format!(

@@ -1,21 +1,24 @@
 //! How every fileset is: one truth, from which `list`, `status`, `monitor`, `metrics`, `top`, Zabbix and D-Bus all speak.
 //!
-//! It is reckoned from what is there: the configuration, the snapshots that a storage lists, the records of runs, the live
-//! state, the timers that systemd has. Whether a fileset is fresh is asked of its snapshots, never of what a run once said:
-//! a snapshot that is gone is no success to anybody. Nothing here changes anything, and no view adds a fact of its own.
+//! It is reckoned from what is there: the configuration, the snapshots that a storage lists and what it says of itself, the
+//! records of runs, the live state, the timers that systemd has, where keys lie. Whether a fileset is fresh is asked of its
+//! snapshots, never of what a run once said: a snapshot that is gone is no success to anybody. Nothing here changes anything,
+//! and no view adds a fact of its own.
 
 pub mod due;
 pub mod entry;
 pub mod gather;
 pub mod health;
+pub mod storages;
 pub mod sum;
 #[cfg(test)]
 mod tests;
 pub mod timers;
 
-pub use entry::{Entry, State};
+pub use entry::{Entry, KeyState, State};
 pub use gather::Sources;
 pub use health::{Level, Problem};
+pub use storages::StorageStatus;
 
 use crate::fileset::record::Record;
 use due::Due;
@@ -34,7 +37,7 @@ pub struct Status {
     /// When it has to have another snapshot. Absent where that cannot be said: it is disabled or invalid, or its snapshots
     /// could not be seen.
     pub due: Option<Due>,
-    /// What somebody should look at, the worst first.
+    /// What somebody should look at, the worst first, where that was asked for: [`Sources::judging`].
     pub problems: Vec<Problem>,
 }
 

@@ -1,6 +1,6 @@
 //! All filesets in a few figures.
 
-use super::{State, Status, seconds};
+use super::{KeyState, State, Status, seconds};
 use crate::fileset::record::Outcome;
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -19,6 +19,8 @@ pub struct Sum {
     pub failed: usize,
     /// Enabled ones whose newest snapshot is too old, or that have none in time.
     pub overdue: usize,
+    /// Encrypted ones whose key is not there.
+    pub keyless: usize,
     /// Of the fileset that was backed up last.
     pub latest_success_age: Option<u64>,
     /// Of the enabled fileset whose last backup is longest ago.
@@ -49,6 +51,7 @@ impl Sum {
             running: count(&|status| status.entry.state == State::Running),
             failed: failing.len(),
             overdue: count(&|status| is_overdue(status, now)),
+            keyless: count(&|status| enabled(status) && status.entry.key == Some(KeyState::Missing)),
             latest_success_age: successes.iter().min().copied(),
             oldest_success_age: successes.iter().max().copied(),
             latest_failure_age: attempts.min(),

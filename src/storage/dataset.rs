@@ -9,8 +9,8 @@ use nix::NixPath;
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, renameat};
-use nix::sys::stat::{Mode, fstat, fstatat, mkdirat};
-use nix::unistd::fsync;
+use nix::sys::stat::{Mode, fchmod, fstat, fstatat, mkdirat};
+use nix::unistd::{Gid, fchown, fsync};
 use std::collections::BTreeSet;
 use std::ffi::CStr;
 use std::fs::File;
@@ -83,6 +83,15 @@ impl Dataset {
             Some(owner) => Err(Error::BelongsToAnother { path, owner, fileset }),
             None => Err(Error::NotADataset { path, fileset }),
         }
+    }
+
+    /// Closes it to all but us, and tells its readers which snapshots there are: their names, and nothing that is in them.
+    pub fn shut(&self, readers: Option<Gid>) -> Result<(), Error> {
+        let listed = readers.map_or(Mode::empty(), |_| Mode::S_IRGRP);
+        readers
+            .map_or(Ok(()), |group| fchown(self, None, Some(group)))
+            .and_then(|()| fchmod(self, PRIVATE | listed))
+            .map_err(Error::io("shut", &self.path))
     }
 
     pub fn path(&self) -> &Path {
@@ -298,7 +307,10 @@ impl Dataset {
     /// Hands every name to `see`, with its kind where the listing tells, until that returns false.
     fn each_entry(&self, mut see: impl FnMut(&CStr, Option<Type>) -> bool) -> Result<(), Error> {
         let failed = || Error::io::<Errno>("list", &self.path);
-        let mut dir = Dir::openat(self, c".", DIRECTORY, Mode::empty()).map_err(failed())?;
+        let same = self.directory.try_clone().map_err(Error::io("list", &self.path))?;
+        // Not opened anew as ".": that takes the right to go through it, which who may list it need not have. Both have one
+        // place in the listing, which is at its beginning again when the loop ends.
+        let mut dir = Dir::from_fd(same).map_err(failed())?;
         for entry in dir.iter() {
             let entry = entry.map_err(failed())?;
             let name = entry.file_name();

@@ -90,6 +90,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether it is we who may not look, and nothing may be wrong.
+    pub fn is_denied(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => source.kind() == io::ErrorKind::PermissionDenied,
+            Self::Zfs(error) => error.is_denied(),
+            _ => false,
+        }
+    }
+
     /// For `map_err`: what was tried, and on what.
     pub(super) fn io<E: Into<io::Error>>(
         what: &'static str,

@@ -9,6 +9,7 @@ mod descent;
 mod directory;
 mod error;
 mod handover;
+pub mod health;
 pub mod key;
 mod place;
 mod zfs;
@@ -25,6 +26,7 @@ use crate::host::presence::Presence;
 use crate::host::signals::Stop;
 use crate::keys::Keys;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
@@ -57,6 +59,15 @@ impl Settings {
     pub fn path(&self) -> &Path {
         match self {
             Self::Directory { path } | Self::Btrfs { path } | Self::Zfs { path, .. } => path,
+        }
+    }
+
+    /// The `type` that it was written with.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Directory { .. } => "directory",
+            Self::Btrfs { .. } => "btrfs",
+            Self::Zfs { .. } => "zfs",
         }
     }
 
@@ -259,9 +270,10 @@ pub struct Space {
 impl Storage {
     /// `paths`: of PlanB's own files; what is opened is noted there until it is closed.
     pub fn new(settings: &Settings, paths: &Paths) -> Self {
+        let place = |path: &PathBuf| place::Place::new(path.clone(), paths.state());
         match settings {
-            Settings::Directory { path } => Self::Directory(directory::Directory::new(path.clone())),
-            Settings::Btrfs { path } => Self::Btrfs(btrfs::Btrfs::new(path.clone())),
+            Settings::Directory { path } => Self::Directory(directory::Directory::new(place(path))),
+            Settings::Btrfs { path } => Self::Btrfs(btrfs::Btrfs::new(place(path))),
             Settings::Zfs { parent, path } => {
                 Self::Zfs(zfs::Zfs::new(parent.clone(), path.clone(), paths.runtime()))
             }
@@ -373,6 +385,14 @@ impl Storage {
             Self::Directory(storage) => storage.destroy(dataset, snapshots),
             Self::Btrfs(storage) => storage.destroy(dataset, snapshots),
             Self::Zfs(storage) => storage.destroy(dataset, snapshots),
+        }
+    }
+
+    /// The automatic snapshots that cannot be destroyed, since somebody needs them: retention leaves them alone.
+    pub fn in_use(&self, dataset: &DatasetName) -> Result<BTreeSet<Automatic>, Error> {
+        match self {
+            Self::Directory(_) | Self::Btrfs(_) => Ok(BTreeSet::new()),
+            Self::Zfs(storage) => storage.in_use(dataset),
         }
     }
 

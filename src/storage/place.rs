@@ -2,26 +2,38 @@
 
 use super::dataset::Dataset;
 use super::descent::{DIRECTORY, same_mount};
+use super::health::{Finding, Health};
 use super::{Error, Held, Rename, SnapshotName, Space};
 use crate::fileset::name::{DatasetName, Name};
+use crate::host::mounts;
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, RenameFlags, open, renameat2};
 use nix::sys::stat::Mode;
-use nix::sys::statvfs::fstatvfs;
-use nix::unistd::fsync;
+use nix::sys::statvfs::{FsFlags, Statvfs, fstatvfs};
+use nix::unistd::{Gid, Uid, fsync};
+use std::fs;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Where the datasets are. It is never made.
 #[derive(Debug)]
 pub struct Place {
     path: PathBuf,
+    /// What PlanB remembers of runs.
+    records: PathBuf,
 }
 
 impl Place {
-    pub fn new(path: PathBuf) -> Self {
-        Self { path }
+    pub fn new(path: PathBuf, records: PathBuf) -> Self {
+        Self { path, records }
+    }
+
+    /// Who may know which snapshots there are: the group that may read the records, where root keeps both.
+    pub fn readers(&self) -> Option<Gid> {
+        let group = Gid::from_raw(fs::metadata(&self.records).ok()?.gid());
+        (Uid::effective().is_root() && group != Gid::effective()).then_some(group)
     }
 
     pub fn path(&self) -> &Path {
@@ -66,12 +78,23 @@ impl Place {
             Some(dataset) => fstatvfs(dataset),
             None => fstatvfs(self.open()?),
         };
-        let stat = stat.map_err(Error::io("measure the file system of", &self.path))?;
-        let bytes = |blocks: u64| blocks.saturating_mul(stat.fragment_size());
-        // File systems that have inodes without number say that they have none at all.
-        let inodes_left = stat.files() == 0 || stat.files_available() > 0;
-        let available = if inodes_left { bytes(stat.blocks_available()) } else { 0 };
-        Ok(Space { total: bytes(stat.blocks()), available })
+        Ok(space_of(&stat.map_err(Error::io("measure the file system of", &self.path))?))
+    }
+
+    pub fn health(&self) -> Health {
+        let measured =
+            |root: &OwnedFd| fstatvfs(root).map_err(Error::io("measure the file system of", &self.path));
+        let (root, stat) = match self.open().and_then(|root| measured(&root).map(|stat| (root, stat))) {
+            Ok(seen) => seen,
+            Err(error) => return Finding::of(&error).into(),
+        };
+        // In a sandbox it may be mounted read-only for us alone: what counts is what it is for everybody.
+        let is_read_only = match mounts::holding(&root) {
+            Ok(Some(mount)) => mount.read_only,
+            _ => stat.flags().contains(FsFlags::ST_RDONLY),
+        };
+        let read_only = is_read_only.then(|| Finding::of(&Error::ReadOnly { path: self.path.clone() }));
+        Health { findings: read_only.into_iter().collect(), space: Some(space_of(&stat)) }
     }
 
     /// All datasets, by name. What has no marker is none.
@@ -138,4 +161,12 @@ impl Place {
         }
         Ok(())
     }
+}
+
+fn space_of(stat: &Statvfs) -> Space {
+    let bytes = |blocks: u64| blocks.saturating_mul(stat.fragment_size());
+    // File systems that have inodes without number say that they have none at all.
+    let inodes_left = stat.files() == 0 || stat.files_available() > 0;
+    let available = if inodes_left { bytes(stat.blocks_available()) } else { 0 };
+    Space { total: bytes(stat.blocks()), available }
 }

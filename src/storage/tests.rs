@@ -121,7 +121,7 @@ impl Site {
 }
 
 pub fn made(settings: &Settings) -> Storage {
-    Storage::new(settings, &Paths::new(None))
+    Storage::new(settings, &Paths::new(Some("/nonexistent".into())))
 }
 
 pub fn dataset() -> DatasetName {

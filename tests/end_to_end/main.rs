@@ -47,6 +47,7 @@ mod stopping;
 mod story;
 mod usage;
 mod world;
+mod zabbix;
 
 #[expect(dead_code, reason = "other tests need other hands of it")]
 #[path = "../support/sshd.rs"]

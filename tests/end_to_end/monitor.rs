@@ -1,11 +1,13 @@
 //! What monitoring sees: never good news by accident, no alarm without a cause, and formats that their own readers accept.
 
+use crate::stopping::noise;
 use crate::world::{BEGIN, Ran, World};
 use serde_json::Value;
 use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
-use time::Duration;
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
 
 const OK: i32 = 0;
 const WARNING: i32 = 1;
@@ -21,14 +23,15 @@ fn says(world: &World, args: &[&str], code: i32, words: &str) -> Ran {
     let first = ran.stdout.lines().next().unwrap_or_default();
     assert!(first.starts_with(&format!("PLANB {status} - ")), "{first}");
     assert!(first.contains(words), "{words:?} is not in {first:?}");
-    // One bar, and what is behind it are figures: label=value[unit];[warning];[critical];[least]
+    // One bar, and what is behind it are figures: label=value[unit];[warning];[critical];[least][;most]
     let (_, figures) = first.split_once(" | ").expect("figures");
     for figure in figures.split_whitespace() {
         let (_label, values) = figure.split_once('=').expect("a label");
         let values: Vec<&str> = values.split(';').collect();
-        assert_eq!(values.len(), 4, "{figure}");
+        assert!([4, 5].contains(&values.len()), "{figure}");
         assert!(values[0].trim_end_matches(['s', 'B']).parse::<u64>().is_ok(), "{figure}");
-        assert!(values[1..].iter().all(|v| v.is_empty() || v.parse::<u64>().is_ok()), "{figure}");
+        let is_number = |value: &&str| value.is_empty() || value.trim_end_matches(':').parse::<u64>().is_ok();
+        assert!(values[1..].iter().all(is_number), "{figure}");
     }
     ran
 }
@@ -98,6 +101,33 @@ fn a_start_that_came_to_nothing_is_a_warning_and_two_are_critical() {
     // And what was made by hand counts, also if a label keeps it.
     world.planb(&["run", "--keep", "by-hand", "web1"]);
     says(&world, &[], OK, "");
+}
+
+#[test]
+fn the_longest_run_of_two_weeks_is_waited_for() {
+    let world = World::new();
+    world.write("big", noise(3_000_000, 1));
+    world.local("web1", "schedule = \"*-*-* 03:00\"\n[guard]\nmax-shrink = \"none\"", "bwlimit = \"1M\"");
+    // Seconds from the next start until it is late.
+    let patience = |start: OffsetDateTime| {
+        let at = world.listed("web1")["overdue_at"].as_str().expect("a time").to_owned();
+        (OffsetDateTime::parse(&at, &Rfc3339).expect("a time") - start).whole_seconds()
+    };
+    world.good_run("web1");
+    let took = world.last("web1")["duration_s"].as_i64().expect("seconds");
+    assert!(took >= 2, "{took}");
+    assert_eq!(patience(BEGIN + Duration::days(1)), 3600 + took);
+    // A short one since does not change that; but in time it does.
+    fs::remove_file(world.source().join("big")).expect("removed");
+    world.write("small", "s");
+    world.later(Duration::days(1));
+    world.good_run("web1");
+    assert_eq!(patience(BEGIN + Duration::days(2)), 3600 + took);
+    world.later(Duration::days(14));
+    world.good_run("web1");
+    let took = world.last("web1")["duration_s"].as_i64().expect("seconds");
+    assert!(took < 2, "{took}");
+    assert_eq!(patience(BEGIN + Duration::days(16)), 3600 + took);
 }
 
 #[test]
@@ -228,8 +258,64 @@ fn failures_are_told_before_it_is_late_and_zabbix_has_their_ages() {
     );
 }
 
+#[test]
+fn a_storage_that_runs_full_or_became_read_only_is_told_by_every_view() {
+    let Some(world) = World::on_btrfs("a_storage_that_runs_full", 256) else { return };
+    world.write("f", "f");
+    let with = |min_free: &str| world.local("web1", &format!("[guard]\nmin-free = {min_free:?}"), "");
+    with("5%");
+    world.good_run("web1");
+    let ran = says(&world, &[], OK, "");
+    // Less is worse: thresholds from below. And there is a most.
+    let total = world.json(&["list", "--json"])["storages"][0]["total_bytes"].as_u64().expect("bytes");
+    let least = total * 5 / 100;
+    let end = format!("B;{}:;{least}:;0;{total}", least * 2);
+    let figure =
+        ran.stdout.split_whitespace().find(|word| word.starts_with("storage_disk_free=")).expect("it");
+    assert!(figure.ends_with(&end), "{figure}, not {end}");
+
+    // It is nearly empty: of what it has, more than half and less than all is left.
+    let before = "below 153.6 MiB (min-free) no run begins";
+    with("60%");
+    says(&world, &[], WARNING, "storage disk: ");
+    assert!(says(&world, &["web1"], WARNING, before).stdout.contains("web1_snapshots=1"));
+    with("100%");
+    let why = "and min-free asks for 256.0 MiB: no run of 1 fileset begins until there is room";
+    says(&world, &[], CRITICAL, why);
+    assert_eq!(world.run("web1").code, 1);
+    let listed = world.planb(&["list"]).stdout;
+    assert!(listed.contains("storage disk: ") && listed.contains(why), "{listed}");
+    let storage = &world.json(&["status", "--json", "web1"])["storages"][0];
+    assert_eq!((&storage["level"], &storage["type"]), (&"critical".into(), &"btrfs".into()), "{storage}");
+    assert!(storage["problems"][0].as_str().is_some_and(|said| said.contains(why)), "{storage}");
+    let summary: Value = serde_json::from_str(&world.planb(&["monitor", "--zabbix"]).stdout).expect("JSON");
+    assert_eq!((&summary["storages_in_trouble"], &summary["level"]), (&1.into(), &"critical".into()));
+    let metrics = world.planb(&["metrics"]).stdout;
+    assert!(
+        metrics.contains("planb_storage_problem_level{storage=\"disk\",type=\"btrfs\"} 2\n"),
+        "{metrics}"
+    );
+    let top = world.planb(&["top"]).stdout;
+    assert!(top.contains("storage disk          critical"), "{top}");
+    // Who does not ask for room is not kept waiting, and nobody else's storage matters.
+    with("none");
+    world.good_run("web1");
+    says(&world, &[], OK, "");
+
+    let remount = |how: &str| {
+        let at = world.at("backups");
+        let status = Command::new("mount").args(["-o", how]).arg(at).status();
+        assert!(status.is_ok_and(|status| status.success()), "{how}");
+    };
+    remount("remount,ro");
+    says(&world, &[], CRITICAL, "is mounted read-only: see in `dmesg` why");
+    world.local("web1", "enabled = false", "");
+    says(&world, &[], UNKNOWN, "every fileset is disabled");
+    remount("remount,rw");
+}
+
 /// Debian's, which has Debian's modules.
-const PYTHON: &str = "/usr/bin/python3";
+pub const PYTHON: &str = "/usr/bin/python3";
 
 /// Reads standard input as the reference parsers of OpenMetrics and of Prometheus' text format do.
 const PARSE: &str = r"
@@ -319,79 +405,14 @@ fn top_prints_once_where_nobody_looks() {
     assert!(!ran.stdout.contains('\u{1b}'), "{}", ran.stdout);
 }
 
-/// A YAML file as JSON; nothing where python cannot read it.
-fn yaml(path: &str) -> Option<Value> {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-    let script = "import json, sys, yaml; json.dump(yaml.safe_load(open(sys.argv[1])), sys.stdout)";
-    let output = Command::new(PYTHON).args(["-c", script]).arg(path).output().expect("python");
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(said.contains("No module named 'yaml'"), "{said}");
-        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "Debian: python3-yaml");
-        return None;
-    }
-    Some(serde_json::from_slice(&output.stdout).expect("JSON"))
-}
-
 /// Every string in a document.
-fn strings<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
+pub fn strings<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
     match value {
         Value::String(text) => found.push(text),
         Value::Array(all) => all.iter().for_each(|value| strings(value, found)),
         Value::Object(all) => all.values().for_each(|value| strings(value, found)),
         _ => {}
     }
-}
-
-#[test]
-fn the_template_for_zabbix_asks_for_what_there_is() {
-    let Some(template) = yaml("hooks/zabbix/template.yaml") else { return };
-    let world = World::new();
-    world.local("web1", "", "");
-    let json = |args: &[&str]| serde_json::from_str::<Value>(&world.planb(args).stdout).expect("JSON");
-    let (summary, discovered) = (json(&["monitor", "--zabbix"]), json(&["list", "--zabbix"]));
-    let mut texts = Vec::new();
-    strings(&template, &mut texts);
-
-    let paths: Vec<&str> = texts.iter().filter_map(|text| text.strip_prefix("$.")).collect();
-    for path in &paths {
-        assert!(summary.get(path).is_some(), "{path} is not in {summary:#}");
-    }
-    for field in summary.as_object().expect("an object").keys() {
-        assert!(paths.contains(&field.as_str()), "the template has no item for {field}");
-    }
-    let mut macros: Vec<&str> = texts
-        .iter()
-        .flat_map(|text| text.split("{#").skip(1))
-        .filter_map(|rest| rest.split('}').next())
-        .collect();
-    macros.sort_unstable();
-    macros.dedup();
-    let known: Vec<String> = discovered["data"][0]
-        .as_object()
-        .expect("an object")
-        .keys()
-        .map(|key| key[2..key.len() - 1].to_owned())
-        .collect();
-    assert!(macros.iter().all(|name| known.iter().any(|key| key == name)), "{macros:?} {known:?}");
-
-    let agent =
-        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/hooks/zabbix/planb.conf")).expect("read");
-    for line in agent.lines().filter_map(|line| line.strip_prefix("UserParameter=")) {
-        let (key, command) = line.split_once(',').expect("a key and a command");
-        assert!(texts.contains(&key), "{key}");
-        let args: Vec<&str> = command.split("/usr/bin/planb ").nth(1).expect("planb").split(' ').collect();
-        assert_eq!(world.planb(&args).code, 0, "{command}");
-    }
-    let mut ids: Vec<&str> = texts
-        .iter()
-        .copied()
-        .filter(|text| text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit()))
-        .collect();
-    let all = ids.len();
-    ids.sort_unstable();
-    ids.dedup();
-    assert_eq!((ids.len(), all > 20), (all, true));
 }
 
 #[test]

@@ -44,9 +44,9 @@ on_each_release! {
         let first = machine.last("web1")["snapshot"].as_str().expect("a snapshot").to_owned();
         assert_eq!(machine.ok(&format!("cat {own}/{first}/data/sub/two")), "two");
         machine.exits(1, &format!("echo >{own}/{first}/data/one"));
-        // The files are planb's, whose transfer wrote them; the way to all of them is root's alone.
+        // The files are planb's, whose transfer wrote them; the way to all of them is root's alone. The names are not.
         let modes = format!("stat -c %U:%a {own} {own}/{first}; stat -c %U {own}/data {own}/data/one");
-        assert_eq!(machine.ok(&modes), "root:700\nroot:700\nplanb\nplanb");
+        assert_eq!(machine.ok(&modes), "root:740\nroot:700\nplanb\nplanb");
 
         // Two that retention lets go: as root of the unit, with the unit's powers.
         for old in ["planb-20200101T0000Z", "planb-20200102T0000Z"] {

@@ -1,9 +1,10 @@
 //! PlanB on the system's bus: what everybody sees, who may act, and that nothing depends on it. With the real bus daemons,
-//! polkit, and clients that are not ours: busctl and gdbus.
+//! polkit, and clients that are not ours: busctl, gdbus, and a script in Python.
 
 use crate::lab::{Machine, on_each_release};
 use crate::planb::SOURCE;
 use crate::runs::{MAKE_SLOW, SLOW};
+use serde_json::{Value, json};
 
 /// One who may, one who may with a password, one who may not.
 const PEOPLE: &str = "set -e
@@ -40,7 +41,7 @@ fn becomes(machine: &Machine, fileset: &str, name: &str, value: &str) {
 /// All properties of all objects.
 fn everything(machine: &Machine) -> Vec<String> {
     let all = machine.ok("busctl --json=short call org.planb.PlanB1 /org/planb/PlanB1 org.freedesktop.DBus.ObjectManager GetManagedObjects");
-    let all: serde_json::Value = serde_json::from_str(&all).expect("json");
+    let all: Value = serde_json::from_str(&all).expect("json");
     let objects = all["data"][0].as_object().expect("objects");
     let filesets = objects.iter().filter_map(|(path, object)| {
         object.get("org.planb.PlanB1.Fileset").map(|properties| format!("{path} {properties}"))
@@ -137,6 +138,65 @@ on_each_release! {
         machine.ok("rm /etc/planb/conf.d/wrong.toml; runuser -u alice -- busctl call org.planb.PlanB1 /org/planb/PlanB1 org.planb.PlanB1.Manager Reload");
         machine.wait(20, "systemctl is-active -q planb@late.timer");
         machine.wait(20, "! busctl tree --list org.planb.PlanB1 | grep -q wrong");
+    }
+
+    fn a_client_that_shares_no_code_reads_starts_and_listens(machine: &Machine, "client") {
+        machine.ok(PEOPLE);
+        machine.ok("mkdir -p /srv/slow && head -c 2000000 /dev/urandom >/srv/slow/big && echo small >/srv/slow/a");
+        for number in 0..20 {
+            machine.drop_in(&format!("web{number}"), &format!("group = \"acme\"\ntags = [\"gold\", \"more\"]\n{SOURCE}"));
+        }
+        machine.drop_in("slow", &SLOW.replace("64K", "400K"));
+        machine.reload();
+        machine.push(std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/systemd/bus.py")), "/tmp/bus.py");
+        // Bob may read and not act.
+        let refused = machine.exits(1, "runuser -u bob -- python3 /tmp/bus.py slow").err;
+        assert!(refused.contains("AccessDenied"), "{refused}");
+        let said: Value = serde_json::from_str(&machine.ok("runuser -u alice -- python3 /tmp/bus.py slow")).expect("json");
+
+        let filesets = said["filesets"].as_object().expect("objects");
+        assert_eq!(filesets.len(), 21);
+        let web7 = &filesets["/org/planb/PlanB1/fileset/web7"];
+        for (property, value) in [
+            ("Name", json!(["s", "web7"])),
+            ("Group", json!(["s", "acme"])),
+            ("Tags", json!(["as", ["gold", "more"]])),
+            ("Enabled", json!(["b", true])),
+            ("State", json!(["s", "idle"])),
+            ("Progress", json!(["d", -1.0])),
+            ("LastRun", json!(["t", 0])),
+            ("SnapshotCount", json!(["x", 0])),
+            ("Transport", json!(["s", "rsync"])),
+        ] {
+            assert_eq!(web7[property], value, "{property}: {web7}");
+        }
+
+        // While it moved, its progress came, and never less than before.
+        let changes = said["changes"].as_array().expect("a list");
+        let progress = |change: &Value| change["Progress"][1].as_f64();
+        let moved: Vec<f64> = changes.iter().filter_map(progress).filter(|share| *share >= 0.0).collect();
+        assert!(moved.len() >= 2 && moved.is_sorted() && moved.iter().all(|share| *share <= 1.0), "{moved:?}");
+        assert!(changes.iter().any(|change| change["State"] == json!(["s", "running"])), "{changes:?}");
+        assert!(changes.iter().any(|change| change["Status"][1].as_str().is_some_and(|text| text.starts_with("transferring: "))), "{changes:?}");
+        assert_eq!(said["shown"]["State"], json!(["s", "idle"]));
+        assert_eq!(said["shown"]["SnapshotCount"], json!(["x", 1]));
+
+        // And at the end the record, all that history has of it.
+        let (started, finished) = (&said["started"], &said["finished"]);
+        let run = machine.last("slow");
+        assert_eq!((&started["id"][1], &started["result"]), (&run["id"], &Value::Null), "{started}");
+        for (field, value) in run.as_object().expect("a record").iter().filter(|(_, value)| !value.is_null()) {
+            let told = &finished[field][1];
+            match field.as_str() {
+                "started" | "finished" => {
+                    let at = machine.ok(&format!("date -d {value} +%s"));
+                    assert_eq!(told.to_string(), at, "{field}");
+                }
+                _ => assert_eq!(told, value, "{field}"),
+            }
+        }
+        assert_eq!(finished["result"], json!(["s", "success"]), "{finished}");
+        assert_eq!(finished["bytes_total"][0], "t", "{finished}");
     }
 
     fn the_agent_can_do_nothing_else(machine: &Machine, "power-of") {

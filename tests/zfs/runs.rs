@@ -114,9 +114,9 @@ on_each_release! {
         vm.exits(0, "planb run web1");
         assert_eq!(vm.calls("destroy").len(), 1);
 
-        // One listing, however many filesets.
+        // One listing of snapshots and one of the room, however many filesets.
         vm.ok("planb list");
-        assert_eq!(vm.calls("list").len(), 1);
+        assert_eq!(vm.calls("list").len(), 2);
         vm.ok("zfs destroy tank/clone");
     }
 

@@ -53,6 +53,8 @@ on_each_release! {
         assert!(why.contains("the pool frail is SUSPENDED") && why.contains("zpool clear frail"), "{why}");
         let list = vm.run("timeout 60 planb list");
         assert!(list.code == Some(0) && list.out.contains("SUSPENDED"), "{list:?}");
+        let told = vm.run("timeout 60 planb monitor frail");
+        assert!(told.code == Some(2) && told.out.contains("storage frail: the pool frail is SUSPENDED"), "{told:?}");
         // The other pool does not care.
         vm.exits(0, "planb run --accept-shrink web1");
         vm.ok(&switch("linear /dev/loop7 0"));

@@ -17,6 +17,7 @@
 //! Only root may delete a subvolume. An ordinary user's snapshots are moved to the trash, made writable there, and emptied
 //! file by file.
 
+mod health;
 mod open;
 mod subvolume;
 
@@ -47,8 +48,8 @@ pub struct Btrfs {
 }
 
 impl Btrfs {
-    pub fn new(path: PathBuf) -> Self {
-        Self { place: Place::new(path), writer: Account::own() }
+    pub fn new(place: Place) -> Self {
+        Self { place, writer: Account::own() }
     }
 
     pub fn place(&self) -> &Place {
@@ -64,6 +65,8 @@ impl Btrfs {
         require_btrfs(self.place.open()?, self.place.path())?;
         let dataset = self.place.create(dataset, fileset)?;
         require_btrfs(&dataset, dataset.path())?;
+        // Somebody may have let more people in, or this was a storage of another type.
+        dataset.shut(self.place.readers())?;
         Open::new(dataset, self.writer, stop)
     }
 

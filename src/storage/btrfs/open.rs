@@ -4,14 +4,14 @@ use super::subvolume;
 use crate::fileset::workspace::{Workspace, Writes};
 use crate::host::account::Account;
 use crate::host::signals::Stop;
-use crate::storage::dataset::{Dataset, NEW, PRIVATE};
+use crate::storage::dataset::{Dataset, NEW};
 use crate::storage::descent::{DIRECTORY, Identity, Task, same_mount};
 use crate::storage::handover::{give, visit};
 use crate::storage::{DATA, Error, Leftover, SnapshotName};
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, openat};
-use nix::sys::stat::{Mode, fchmod, fstat, fstatat};
+use nix::sys::stat::{Mode, fstat, fstatat};
 use nix::unistd::{fchown, syncfs};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -30,8 +30,6 @@ pub struct Open {
 impl Open {
     pub fn new(dataset: Dataset, writer: Account, stop: &Stop) -> Result<Self, Error> {
         let path = dataset.path().join(DATA);
-        // Somebody may have let more people in, or this was a storage of another type.
-        fchmod(&dataset, PRIVATE).map_err(Error::io("shut", dataset.path()))?;
         // Made when a run begins and gone when there is its snapshot.
         let unfinished = dataset.has(NEW);
         super::clear(&dataset)?;

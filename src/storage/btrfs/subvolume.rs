@@ -68,7 +68,21 @@ pub fn inside(path: &Path) -> Result<Option<Vec<String>>, Error> {
         let names = text.lines().filter_map(|line| Some(line.split_once(" path ")?.1));
         return Ok(Some(names.map(|name| below(path, name).to_owned()).collect()));
     }
-    if complaint(&done).contains("Operation not permitted") { Ok(None) } else { Err(failed(&args, &done)) }
+    if is_refused(&done) { Ok(None) } else { Err(failed(&args, &done)) }
+}
+
+/// What `btrfs device stats` prints of the disks of a file system. `None` where we may not ask that.
+pub fn device_stats(path: &Path) -> Result<Option<String>, Error> {
+    let args = ["device", "stats"];
+    let done = call(&args, &[path])?;
+    if done.ending.is_clean() {
+        return Ok(Some(String::from_utf8_lossy(&done.stdout).into_owned()));
+    }
+    if is_refused(&done) { Ok(None) } else { Err(failed(&args, &done)) }
+}
+
+fn is_refused(done: &Captured) -> bool {
+    complaint(done).contains("Operation not permitted")
 }
 
 /// What of `name`, which is reckoned from elsewhere, is below `path`. Two names at its end tell where that is.

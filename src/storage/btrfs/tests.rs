@@ -1,4 +1,5 @@
 mod disk;
+mod health;
 mod leftovers;
 
 use super::*;

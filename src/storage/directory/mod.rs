@@ -28,7 +28,6 @@ use crate::fileset::name::{DatasetName, Name};
 use crate::fileset::snapshot::Automatic;
 use crate::host::account::Account;
 use crate::host::signals::Stop;
-use std::path::PathBuf;
 
 /// The directory that holds the datasets.
 #[derive(Debug)]
@@ -39,8 +38,8 @@ pub struct Directory {
 }
 
 impl Directory {
-    pub fn new(path: PathBuf) -> Self {
-        Self { place: Place::new(path), writer: Account::own() }
+    pub fn new(place: Place) -> Self {
+        Self { place, writer: Account::own() }
     }
 
     pub fn place(&self) -> &Place {
@@ -53,6 +52,10 @@ impl Directory {
 
     pub fn open(&self, dataset: &DatasetName, fileset: &Name, stop: &Stop) -> Result<Open, Error> {
         let dataset = self.place.create(dataset, fileset)?;
+        let readers = self.place.readers().filter(|_| self.writer == Account::own());
+        if readers.is_some() {
+            dataset.shut(readers)?;
+        }
         Open::new(dataset, self.writer, stop)
     }
 

@@ -6,7 +6,7 @@ use crate::storage::Leftover;
 use crate::storage::tests::*;
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 fn new_tree(site: &Site) -> PathBuf {
     site.path.join(".new/data")

@@ -77,7 +77,7 @@ fn a_name_that_is_taken_is_refused_and_what_came_waits() {
         assert_eq!(site.content(SECOND), "two");
 
         // And by the rename itself, should somebody take the name during the sync.
-        let place = place::Place::new(site.settings.path().to_owned());
+        let place = place::Place::new(site.settings.path().to_owned(), "/var/lib/planb".into());
         let found = place.find(&dataset()).expect("it opens").expect("it is there");
         drop(found.make_directory(".new").expect("made"));
         assert!(matches!(found.publish(".new", &name(FIRST)), Err(Error::Exists { .. })));

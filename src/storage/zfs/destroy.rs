@@ -46,6 +46,15 @@ impl Zfs {
     }
 }
 
+impl Zfs {
+    /// Those that somebody holds or has cloned.
+    pub fn in_use(&self, dataset: &DatasetName) -> Result<BTreeSet<Automatic>, StorageError> {
+        check_pool(self.parent.as_str())?;
+        let text = list("name,userrefs,clones", &self.parent.child(dataset))?;
+        Ok(listing::in_use(&text).into_keys().collect())
+    }
+}
+
 /// Destroys these snapshots, all of them or none: one that came into use since it was looked at holds up all the others.
 fn destroy(filesystem: &str, snapshots: &[Automatic]) -> Result<(), Error> {
     let names: Vec<String> = snapshots.iter().map(ToString::to_string).collect();

@@ -68,7 +68,13 @@ pub enum Error {
     #[error(transparent)]
     Key(#[from] keys::Error),
     #[error("failed to list the snapshots below {parent}: {why}")]
-    NotListed { parent: String, why: String },
+    NotListed { parent: String, why: String, is_denied: bool },
+    #[error(
+        "{filesystem} cannot be seen from here: this process is in a name space of users (see zfs-zone(8))"
+    )]
+    Hidden { filesystem: String },
+    #[error("ZFS cannot be asked from here: /dev/zfs is not there, or not for us")]
+    NoDevice,
     #[error("failed to note in {} who has the dataset open", .path.display())]
     Marks { path: PathBuf, source: io::Error },
     #[error("{filesystem} is not there yet: the first run makes it")]
@@ -125,6 +131,11 @@ impl Error {
         let says = |words: &str| stderr.contains(words);
         let filesystem = filesystem.split('@').next().unwrap_or_default().to_owned();
         let pool = filesystem.split('/').next().unwrap_or_default().to_owned();
+        if says("/dev/zfs and /proc/self/mounts are required")
+            || says("the ZFS utilities must be run as root")
+        {
+            return Self::NoDevice;
+        }
         if says("pool I/O is currently suspended") {
             return Self::PoolDown { pool, health: "SUSPENDED".into() };
         }
@@ -142,6 +153,15 @@ impl Error {
     /// Whether somebody wished so, and nothing went wrong.
     pub fn is_stop(&self) -> bool {
         matches!(self, Self::Key(keys::Error::Stopped))
+    }
+
+    /// Whether it is we who may not look, and nothing may be wrong.
+    pub fn is_denied(&self) -> bool {
+        match self {
+            Self::NoDevice | Self::Hidden { .. } | Self::NotListed { is_denied: true, .. } => true,
+            Self::Io { source, .. } => source.kind() == io::ErrorKind::PermissionDenied,
+            _ => false,
+        }
     }
 
     /// Whether zfs said that what it was asked about does not exist.

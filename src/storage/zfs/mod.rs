@@ -14,6 +14,7 @@ mod command;
 mod dataset;
 mod destroy;
 mod error;
+mod health;
 mod key;
 mod listing;
 mod marks;
@@ -23,6 +24,7 @@ mod rename;
 mod space;
 
 pub use error::Error;
+pub use health::pools;
 pub use open::Open;
 
 use super::{Errand, Error as StorageError, Listed, Shut, User};
@@ -33,7 +35,7 @@ use crate::host::account::Account;
 use crate::host::presence::Presence;
 use crate::host::signals::Stop;
 use crate::keys::Keys;
-use command::{check_pool, zfs};
+use command::{check_pool, is_confined, look, zfs};
 use dataset::Dataset;
 use marks::Marks;
 use open::{Mounted, files_of};
@@ -147,7 +149,10 @@ impl Zfs {
     pub fn snapshots(&self, dataset: &DatasetName) -> Result<Vec<Listed>, StorageError> {
         check_pool(self.parent.as_str())?;
         let text = match list("name,used,referenced", &self.parent.child(dataset)) {
-            Err(error) if error.is_missing() => return Ok(Vec::new()),
+            Err(error) if error.is_missing() => {
+                self.check_seen()?;
+                return Ok(Vec::new());
+            }
             text => text?,
         };
         let mut listed: Vec<Listed> =
@@ -160,8 +165,9 @@ impl Zfs {
     pub fn snapshots_of(&self, datasets: &[&DatasetName]) -> Vec<Result<Vec<Listed>, StorageError>> {
         let all = check_pool(self.parent.as_str()).and_then(|()| {
             // With these columns and in this order zfs has a short way.
-            match zfs(&[&LIST[..], &["-o", "name", "-s", "name", "-d", "2", self.parent.as_str()]].concat()) {
-                Err(error) if error.is_missing() => Ok(String::new()),
+            match look(&[&LIST[..], &["-o", "name", "-s", "name", "-d", "2", self.parent.as_str()]].concat())
+            {
+                Err(error) if error.is_missing() => self.check_seen().map(|()| String::new()),
                 text => text,
             }
         });
@@ -169,9 +175,10 @@ impl Zfs {
             Ok(text) => text,
             // Each is told for itself; the first is told why.
             Err(error) => {
-                let said = chain(&error);
+                let (why, is_denied) = (chain(&error), error.is_denied());
+                let parent = self.parent.to_string();
                 let failed =
-                    || Err(Error::NotListed { parent: self.parent.to_string(), why: said.clone() }.into());
+                    || Err(Error::NotListed { parent: parent.clone(), why: why.clone(), is_denied }.into());
                 return datasets.iter().map(|_| failed()).collect();
             }
         };
@@ -186,6 +193,15 @@ impl Zfs {
             Ok(listed)
         };
         datasets.iter().map(of).collect()
+    }
+
+    /// Makes sure that what zfs does not show is not there.
+    fn check_seen(&self) -> Result<(), Error> {
+        let pool = self.parent.pool();
+        if is_confined() && zfs(&["list", "-H", "-o", "name", pool]).is_err_and(|error| error.is_missing()) {
+            return Err(Error::Hidden { filesystem: pool.to_owned() });
+        }
+        Ok(())
     }
 
     fn listed(&self, dataset: &DatasetName, row: listing::Row) -> Listed {

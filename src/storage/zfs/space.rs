@@ -1,6 +1,6 @@
 //! The room there is, by the pool's own figures.
 
-use super::command::{check_pool, is_read_only, zfs};
+use super::command::{check_pool, is_confined, is_read_only, look, zfs};
 use super::error::{Error, READ_ONLY_POOL};
 use super::{StorageError, Zfs};
 use crate::fileset::name::DatasetName;
@@ -10,17 +10,8 @@ impl Zfs {
     /// The room there is for a dataset, under the tightest of all limits that are set for it.
     pub fn space(&self, dataset: &DatasetName) -> Result<Space, StorageError> {
         check_pool(self.parent.as_str())?;
-        let mut levels = Vec::new();
         let child = self.parent.child(dataset);
-        for name in self.parent.with_ancestors().chain([child.as_str()]) {
-            match zfs(&["list", "-Hp", "-o", "used,available,quota,refquota", name]) {
-                Ok(text) => levels.push(level(&text)?),
-                // It will be made, and has no limit of its own then.
-                Err(error) if error.is_missing() => break,
-                Err(error) => return Err(error.into()),
-            }
-        }
-        let found = tightest(&levels);
+        let found = room(self.parent.with_ancestors().chain([child.as_str()]).collect(), zfs)?;
         let pool = self.parent.pool();
         // Such a pool says that it has no room, which is not what is wrong with it.
         if found.is_some_and(|space| space.available == 0) && is_read_only(pool)? {
@@ -29,6 +20,33 @@ impl Zfs {
         }
         Ok(found.ok_or_else(|| Error::NoPool { pool: pool.to_owned() })?)
     }
+
+    /// The same for all datasets together.
+    pub fn room(&self) -> Result<Space, Error> {
+        let pool = || self.parent.pool().to_owned();
+        match room(self.parent.with_ancestors().collect(), look)? {
+            Some(space) => Ok(space),
+            None if is_confined() => Err(Error::Hidden { filesystem: pool() }),
+            None => Err(Error::NoPool { pool: pool() }),
+        }
+    }
+}
+
+/// The room below the last of these, each of which is in the one before it.
+fn room(
+    mut names: Vec<&str>,
+    zfs: impl Fn(&[&str]) -> Result<String, Error>,
+) -> Result<Option<Space>, Error> {
+    while !names.is_empty() {
+        // In the order of their names, which is that from above to below.
+        match zfs(&[&["list", "-Hp", "-o", "used,available,quota,refquota"], &*names].concat()) {
+            Ok(text) => return Ok(tightest(&text.lines().map(level).collect::<Result<Vec<_>, _>>()?)),
+            // It will be made, and has no limit of its own then.
+            Err(error) if error.is_missing() => drop(names.pop()),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
 }
 
 /// What is said of a file system between the pool and the dataset.
