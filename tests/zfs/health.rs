@@ -8,9 +8,9 @@ const SETTINGS: &str = r#"
 [storage.tank]
 type = "zfs"
 parent = "tank/BACKUP"
-[storage.mirror]
+[storage.pair]
 type = "zfs"
-parent = "mirror/BACKUP"
+parent = "pair/BACKUP"
 [storage.frail]
 type = "zfs"
 parent = "frail"
@@ -26,7 +26,7 @@ bwlimit = "none"
 
 const POOLS: &str = "set -e
 truncate -s 100M /srv/a /srv/b /srv/c
-zpool create -m /mirror mirror mirror /srv/a /srv/b
+zpool create -m /pair pair mirror /srv/a /srv/b
 zpool create -m /frail -O compression=off frail /srv/c
 mkdir -m 700 /etc/planb/keys
 useradd alice; usermod -aG planb alice; useradd bob";
@@ -68,7 +68,7 @@ on_each_release! {
         vm.drop_in("web1", SOURCE);
         vm.drop_in("direct", &format!("retain = \"1d\"\n{SOURCE}"));
         vm.drop_in("plain", &format!("storage = \"plain\"\n{SOURCE}"));
-        vm.drop_in("on-mirror", &format!("storage = \"mirror\"\n{SOURCE}"));
+        vm.drop_in("on-pair", &format!("storage = \"pair\"\n{SOURCE}"));
         vm.drop_in("on-frail", &format!("storage = \"frail\"\n{SOURCE}"));
         for (name, key) in [
             ("file", "\"file:/etc/planb/keys/{fileset}\""),
@@ -80,7 +80,7 @@ on_each_release! {
         vm.reload();
         // Not one of them has a dataset yet, nor a key: nothing is missing.
         says(vm, "root", "", OK, &["8 filesets"]);
-        vm.exits(0, "planb run web1 on-mirror on-frail file credential vault");
+        vm.exits(0, "planb run web1 on-pair on-frail file credential vault");
         vm.exits(0, "HOME=/var/lib/planb planb run --direct direct plain");
         let asked = || vm.ok("journalctl --sync; journalctl -o cat PLANB_FILESET=vault | grep -c 'the vault was asked'");
         let asked_before = asked();
@@ -93,18 +93,18 @@ on_each_release! {
         );
 
         // The agent, which is user planb in its sandbox, sees all of them, whoever made them.
-        for name in ["web1", "direct", "plain", "on_2dmirror", "on_2dfrail", "file", "credential", "vault"] {
+        for name in ["web1", "direct", "plain", "on_2dpair", "on_2dfrail", "file", "credential", "vault"] {
             assert_eq!(bus(vm, name, "SnapshotCount"), "x 1", "{name}");
             assert!(bus(vm, name, "Snapshots").starts_with("a(stsastts) 1 \"planb-"), "{name}");
             let size = vm.listed(&name.replace("_2d", "-"))["size_bytes"].as_u64().expect("bytes");
             assert_eq!(bus(vm, name, "Size"), format!("t {size}"), "{name}");
         }
         let storages = || vm.ok("runuser -u bob -- busctl call org.planb.PlanB1 /org/planb/PlanB1 org.planb.PlanB1.Manager Storages");
-        assert!(storages().contains("\"mirror\" \"zfs\" \"ok\" 0 "), "{}", storages());
+        assert!(storages().contains("\"pair\" \"zfs\" \"ok\" 0 "), "{}", storages());
         assert!(storages().contains("\"plain\" \"directory\" \"ok\" 0 "), "{}", storages());
 
         // Who may not look is told so; it is neither good news nor an alarm.
-        says(vm, "alice", "web1 plain on-mirror", OK, &[]);
+        says(vm, "alice", "web1 plain on-pair", OK, &[]);
         says(vm, "alice", "file", UNKNOWN, &["file: its key cannot be seen"]);
         says(vm, "alice", "vault", OK, &[]);
         let said = says(vm, "bob", "", UNKNOWN, &[]);
@@ -126,7 +126,7 @@ on_each_release! {
         let said = says(vm, "root", "", CRITICAL, &["file: its key is missing", "credential: its key is missing", "keyless=2;;0;0"]);
         assert!(said.out.contains("restore the file /etc/planb/keys/file") && said.out.contains("planb key import credential"), "{said:?}");
         assert_eq!((key("file"), key("credential"), key("vault")), ("missing".into(), "missing".into(), "unknown".into()));
-        assert!(vm.ok("planb monitor --zabbix").contains("\"keyless\":2"));
+        assert!(vm.ok("planb monitor --zabbix").contains("\"keyless\": 2"));
         assert!(metrics().contains("planb_fileset_key_present{fileset=\"file\"} 0"));
         says(vm, "alice", "file", UNKNOWN, &["file: its key cannot be seen"]);
         vm.ok("mv /root/file /etc/planb/keys/; mv /root/planb.key.credential /etc/credstore.encrypted/");
@@ -142,28 +142,28 @@ on_each_release! {
         says(vm, "root", "", OK, &[]);
 
         // A disk less, then all of them again.
-        vm.ok("zpool offline mirror /srv/b");
-        let words = "storage mirror: the pool mirror is DEGRADED: One or more devices has been taken offline";
+        vm.ok("zpool offline pair /srv/b");
+        let words = "storage pair: the pool pair is DEGRADED: One or more devices has been taken offline";
         says(vm, "root", "", WARNING, &[words]);
-        says(vm, "root", "on-mirror", WARNING, &[words]);
+        says(vm, "root", "on-pair", WARNING, &[words]);
         says(vm, "root", "web1", OK, &[]);
-        says(vm, "alice", "on-mirror", WARNING, &[words]);
-        assert!(storages().contains("\"mirror\" \"zfs\" \"warning\" 1 \"the pool mirror is DEGRADED"), "{}", storages());
-        assert!(metrics().contains("planb_storage_problem_level{storage=\"mirror\",type=\"zfs\"} 1"));
-        assert!(vm.run("planb list").out.contains(words) && vm.ok("planb status on-mirror").contains("is DEGRADED"));
-        assert!(vm.ok("planb top").contains("storage mirror        warning  the pool mirror is DEGRADED"));
-        vm.ok("zpool online mirror /srv/b");
-        vm.wait(60, "zpool status -x mirror | grep -q healthy");
+        says(vm, "alice", "on-pair", WARNING, &[words]);
+        assert!(storages().contains("\"pair\" \"zfs\" \"warning\" 1 \"the pool pair is DEGRADED"), "{}", storages());
+        assert!(metrics().contains("planb_storage_problem_level{storage=\"pair\",type=\"zfs\"} 1"));
+        assert!(vm.run("planb list").out.contains(words) && vm.ok("planb status on-pair").contains("is DEGRADED"));
+        assert!(vm.ok("planb top").contains("storage pair          warning  the pool pair is DEGRADED"));
+        vm.ok("zpool online pair /srv/b");
+        vm.wait(60, "zpool status -x pair | grep -q healthy");
         says(vm, "root", "", OK, &[]);
 
         // For writing or away.
-        vm.ok("zpool export mirror; zpool import -d /srv -o readonly=on mirror");
-        says(vm, "root", "", CRITICAL, &["storage mirror: mirror is read-only"]);
-        vm.ok("zpool export mirror");
-        says(vm, "root", "", CRITICAL, &["storage mirror: the pool mirror is not there: import it (zpool import mirror)"]);
+        vm.ok("zpool export pair; zpool import -d /srv -o readonly=on pair");
+        says(vm, "root", "", CRITICAL, &["storage pair: pair is read-only"]);
+        vm.ok("zpool export pair");
+        says(vm, "root", "", CRITICAL, &["storage pair: the pool pair is not there: import it (zpool import pair)"]);
         says(vm, "root", "web1", OK, &[]);
-        assert!(storages().contains("\"mirror\" \"zfs\" \"critical\" 1 \"the pool mirror is not there"), "{}", storages());
-        vm.ok("zpool import -d /srv mirror");
+        assert!(storages().contains("\"pair\" \"zfs\" \"critical\" 1 \"the pool pair is not there"), "{}", storages());
+        vm.ok("zpool import -d /srv pair");
         says(vm, "root", "", OK, &[]);
 
         // Nearly full, and too full to begin.
@@ -179,7 +179,7 @@ on_each_release! {
 
         // zpool calls it ONLINE, and it has lost what was written to it.
         vm.ok("zfs mount frail/on-frail; head -c 30M /dev/urandom >/frail/on-frail/file; zpool sync frail; zfs unmount frail/on-frail
-               dd if=/dev/zero of=/srv/c bs=1M seek=10 count=50 conv=notrunc status=none; zpool scrub -w frail");
+               dd if=/dev/zero of=/srv/c bs=1M seek=10 count=30 conv=notrunc status=none; zpool scrub -w frail");
         assert_eq!(vm.ok("zpool list -Ho health frail"), "ONLINE");
         says(vm, "root", "on-frail", CRITICAL, &["storage frail: the pool frail has lost data ("]);
         says(vm, "bob", "on-frail", CRITICAL, &["storage frail: the pool frail has lost data ("]);
