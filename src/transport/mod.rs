@@ -9,6 +9,7 @@ pub mod rsync;
 mod said;
 pub mod source;
 pub mod ssh;
+pub mod zfs;
 
 use crate::fileset::name::Name;
 use crate::fileset::progress::{Progress, Totals, Transferred};
