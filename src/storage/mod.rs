@@ -4,6 +4,7 @@
 //! lock of that fileset; listing and measuring need none, and emptying the trash must work without it.
 
 mod btrfs;
+mod copied;
 mod dataset;
 mod descent;
 mod directory;
@@ -13,6 +14,7 @@ pub mod key;
 mod place;
 mod zfs;
 
+pub use copied::{Copied, Frozen, Origin, Partial};
 pub use error::Error;
 
 use crate::fileset::name::{DatasetName, Name};

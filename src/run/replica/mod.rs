@@ -1,0 +1,3 @@
+//! A run whose datasets come whole from the pools of another host.
+
+pub mod plan;
