@@ -334,12 +334,12 @@ fn raw(value: &Value, zones: &Zones) -> Read<Raw> {
     match value.data {
         value::Data::Flag(true) => Ok(Raw::Always),
         value::Data::Flag(false) => Ok(Raw::Never),
-        _ if value::text(value, zones)? == "auto" => Ok(Raw::Auto),
-        _ => {
-            let message =
-                "is not known here: use \"auto\" (raw where the source is encrypted), true or false";
-            Err(vec![value.fault(&Invalid::new(message))])
-        }
+        _ => match value::text(value, zones)?.as_str() {
+            "auto" => Ok(Raw::Auto),
+            text => Err(vec![value.fault(&Invalid::new(format!(
+                "{text:?} is not known here: use \"auto\" (raw where the source is encrypted), true or false"
+            )))]),
+        },
     }
 }
 

@@ -62,8 +62,9 @@ pub fn judge(
         faults.push(merged.blame(&keys::EXCLUDE_DATASETS, message));
     }
     if let (Some(datasets), Some(exclude)) = (&datasets, &exclude)
-        && let Some(Selected { dataset, .. }) =
-            datasets.iter().find(|selected| exclude.iter().any(|exclude| exclude.matches(&selected.dataset)))
+        && let Some(Selected { dataset, .. }) = datasets
+            .iter()
+            .find(|selected| exclude.iter().any(|exclude| exclude.matches(selected.dataset.as_str())))
     {
         let message = format!("{dataset} is one of `datasets` and left out again: decide");
         faults.push(merged.blame(&keys::EXCLUDE_DATASETS, message));

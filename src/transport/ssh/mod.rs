@@ -4,6 +4,7 @@
 mod client_config;
 mod known_hosts;
 pub mod login;
+pub mod shared;
 mod trouble;
 pub mod words;
 

@@ -65,8 +65,8 @@ word!(
 
 impl Exclude {
     /// Whether it leaves out that dataset.
-    pub fn matches(&self, dataset: &Dataset) -> bool {
-        let mut names = dataset.as_str().split('/');
+    pub fn matches(&self, dataset: &str) -> bool {
+        let mut names = dataset.split('/');
         self.as_str().split('/').all(|pattern| names.next().is_some_and(|name| fits(pattern, name)))
     }
 }
@@ -114,7 +114,7 @@ impl FromStr for Selected {
 impl Settings {
     /// What the dataset is called below the fileset's own; `None` where the fileset is not about it.
     pub fn child(&self, dataset: &Dataset) -> Option<Child> {
-        if self.exclude.iter().any(|exclude| exclude.matches(dataset)) {
+        if self.leaves_out(dataset.as_str()) {
             return None;
         }
         self.datasets.iter().find_map(|selected| {
@@ -127,6 +127,15 @@ impl Settings {
                 _ => None,
             }
         })
+    }
+
+    /// Whether a dataset, whatever its name, is none that is wanted.
+    pub fn leaves_out(&self, dataset: &str) -> bool {
+        let wanted = |selected: &Selected| {
+            let below = dataset.strip_prefix(selected.dataset.as_str());
+            below.is_some_and(|below| below.is_empty() || self.recursive && below.starts_with('/'))
+        };
+        !self.datasets.iter().any(wanted) || self.exclude.iter().any(|exclude| exclude.matches(dataset))
     }
 
     /// Whether a dataset comes as it lies on the source's disks.
@@ -152,10 +161,10 @@ impl fmt::Display for Settings {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn settings(datasets: &[&str], exclude: &[&str], recursive: bool) -> Settings {
+    pub fn settings(datasets: &[&str], exclude: &[&str], recursive: bool) -> Settings {
         Settings {
             login: Login {
                 host: "web1".parse().expect("a host"),
