@@ -30,7 +30,7 @@ impl Authorize {
         let Some(filesets) = self.filesets(&configuration) else {
             return Ok(Exit::Usage);
         };
-        let mut logins: Vec<&str> = filesets.iter().map(|(_, _, ssh)| ssh.user.as_str()).collect();
+        let mut logins: Vec<&str> = filesets.iter().map(|(_, _, ssh)| ssh.login.user.as_str()).collect();
         logins.sort_unstable();
         logins.dedup();
         if let [one, other, ..] = logins.as_slice() {
@@ -40,8 +40,9 @@ impl Authorize {
             ));
             return Ok(Exit::Usage);
         }
-        let mut keys =
-            filesets.iter().map(|(_, _, ssh)| ssh::public_key(ssh.identity.as_deref(), &world.paths.state()));
+        let mut keys = filesets
+            .iter()
+            .map(|(_, _, ssh)| ssh::public_key(ssh.login.identity.as_deref(), &world.paths.state()));
         let key = keys.next().flatten();
         if keys.any(|other| other != key) {
             bail!("the filesets of {} have another `identity` each: name one fileset", self.name);
@@ -79,9 +80,9 @@ impl Authorize {
                 Source::Ssh(ssh) => Some((&fileset.name, settings, ssh)),
                 Source::Local(_) | Source::Daemon(_) => None,
             },
-            Transport::Exec(_) => None,
+            Transport::Zfs(_) | Transport::Exec(_) => None,
         };
-        let wanted = |ssh: &Ssh| self.user.as_ref().is_none_or(|user| ssh.user.as_str() == user);
+        let wanted = |ssh: &Ssh| self.user.as_ref().is_none_or(|user| ssh.login.user.as_str() == user);
         let filesets: Vec<_> =
             meant.into_iter().filter_map(over_ssh).filter(|(_, _, ssh)| wanted(ssh)).collect();
         if filesets.is_empty() {

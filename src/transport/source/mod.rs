@@ -81,7 +81,7 @@ pub fn script(login: &Login<'_>) -> Result<String, Error> {
             rules.insert(admission::arguments(settings, ssh).map_err(odd)?);
         }
     }
-    let user = ssh.user.as_str();
+    let user = ssh.login.user.as_str();
     let program = format!("/usr/local/lib/planb/serve-{user}");
     let sudoers = format!("/etc/sudoers.d/planb-{user}");
     let allowed = commands.into_iter().collect::<Vec<_>>().join("|");
@@ -126,7 +126,7 @@ pub fn script(login: &Login<'_>) -> Result<String, Error> {
         .replace("@VERSION@", env!("CARGO_PKG_VERSION"))
         .replace("@RSYNC@", ssh.rsync_path.as_str())
         .replace("@USER@", user);
-    Ok(text.replace("@HOST@", ssh.host.as_str()))
+    Ok(text.replace("@HOST@", ssh.login.host.as_str()))
 }
 
 #[cfg(test)]
@@ -136,17 +136,20 @@ mod tests {
     use crate::fileset::quantity::Span;
     use crate::host::process::{Input, Limits, Program};
     use crate::host::signals::Stop;
+    use crate::transport::ssh::login;
 
     fn settings(path: &str, user: &str) -> Settings {
         Settings {
             source: Source::Ssh(Ssh {
-                host: "web1.example".parse().expect("a host"),
+                login: login::Login {
+                    host: "web1.example".parse().expect("a host"),
+                    user: user.parse().expect("a user"),
+                    port: 22,
+                    identity: None,
+                    jump: None,
+                    options: Vec::new(),
+                },
                 path: path.parse().expect("a path"),
-                user: user.parse().expect("a user"),
-                port: 22,
-                identity: None,
-                jump: None,
-                options: Vec::new(),
                 sudo: user != "root",
                 ionice: Ionice::Idle,
                 rsync_path: "rsync".parse().expect("a program"),

@@ -52,7 +52,7 @@ pub fn prove(
     proven: &mut dyn FnMut(Proof),
 ) {
     let (limits, config) = (job.limits, job.scratch.join("ssh.conf"));
-    let (user, path) = (ssh.user.as_str(), ssh.path.as_str());
+    let (user, path) = (ssh.login.user.as_str(), ssh.path.as_str());
     let what = format!("{user} may read {path}{}", if ssh.sudo { ", as root" } else { "" });
     let read: Result<(), Failure> = rsync::knock(settings, job, tell);
     let wrong = read.err().map(|failure| failure.reason);
@@ -132,7 +132,7 @@ fn temptations(ssh: &Ssh) -> Vec<Temptation> {
 }
 
 fn ask(config: &Path, ssh: &Ssh, temptation: &Temptation, limits: Limits<'_>) -> Result<Captured, Failure> {
-    let forward = format!("localhost:{}", ssh.port);
+    let forward = format!("localhost:{}", ssh.login.port);
     let mut program = Program::find("ssh")
         .map_err(|e| Failure::because("failed to run ssh", &e))?
         .arg("-F")
@@ -144,7 +144,7 @@ fn ask(config: &Path, ssh: &Ssh, temptation: &Temptation, limits: Limits<'_>) ->
     let until = Instant::now() + PATIENCE;
     let deadline = limits.deadline.map_or(until, |deadline| deadline.min(until));
     program
-        .args(["--", ssh.host.as_str()])
+        .args(["--", ssh.login.host.as_str()])
         .args(&temptation.command)
         .stdin(Input::Bytes(temptation.input.to_vec()))
         .capture(Limits { deadline: Some(deadline), ..limits }, ENOUGH)

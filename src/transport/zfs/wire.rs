@@ -107,6 +107,8 @@ pub enum Why {
     Taken,
     /// It is encrypted, its key is not loaded, and it was not asked for raw.
     KeyNotLoaded,
+    /// Nobody takes the stream any more.
+    NotTaken,
 }
 
 /// What there is on the source, as far as the fileset is about it: after `recursive`, `exclude` and renaming.

@@ -1,0 +1,248 @@
+//! What is guarded on the source for the next transfer, and what is let go there.
+//!
+//! The order is what makes it safe to die at any moment: a new base is held and bookmarked before anything of the old one
+//! goes, so that at each there is one that both sides have. Whatever is left over is found by its mark the next time.
+//! None of it is worth the backup, which is safely here by now: what cannot be done is told and tried again the next time.
+
+use super::wire::{Answer, Base, Bookmark, Dataset, Mark, Snapshot, Source};
+use super::{Done, Hands, command};
+use crate::transport::{Event, Failure};
+use std::collections::BTreeSet;
+
+/// What is to be done about one dataset.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Plan {
+    hold: bool,
+    bookmark: bool,
+    /// Held, and no base any more.
+    release: Vec<Mark>,
+    destroy: Vec<Mark>,
+    /// Bookmarks.
+    forget: Vec<Mark>,
+}
+
+impl Hands<'_> {
+    pub(super) fn keep(&self, bases: &[Base], tell: &mut dyn FnMut(Event)) -> Result<Answer, Failure> {
+        let listing = self.list(tell)?;
+        let found = |base: &Base| listing.datasets.iter().find(|source| source.dataset == base.dataset);
+        let mut unguarded = BTreeSet::new();
+        let mut plans: Vec<(&Base, Plan)> = Vec::new();
+        for base in bases {
+            match found(base).and_then(|source| plan(source, base, self.settings.source_keep)) {
+                Some(plan) => plans.push((base, plan)),
+                None => {
+                    unguarded.insert(base.dataset.to_string());
+                    let Base { dataset, snapshot, .. } = base;
+                    tell(Event::Degraded(format!(
+                        "{dataset}@{snapshot}, which the next transfer would build on, is not on the source any more: nothing \
+                         is let go there"
+                    )));
+                }
+            }
+        }
+
+        let hold: Vec<_> = plans.iter().filter(|(_, plan)| plan.hold).map(|(base, _)| *base).collect();
+        for command in command::hold(hold.iter().map(|base| (&base.dataset, &base.snapshot)), self.copy) {
+            let done = self.run(&command, tell)?;
+            let held = |line: &str| line.contains("tag already exists");
+            for base in &hold {
+                let name = format!("{}@{}'", base.dataset, base.snapshot);
+                let of_it = |line: &&str| line.contains(&name) && !held(line);
+                if let Some(line) = done.said.lines().find(of_it) {
+                    unguarded.insert(base.dataset.to_string());
+                    tell(Event::Degraded(format!("what the next transfer builds on is not held: {line}")));
+                }
+            }
+            let known = |line: &str| hold.iter().any(|base| line.contains(&format!("{}@", base.dataset)));
+            if !done.ending.is_clean() && !done.said.lines().any(known) {
+                // Nobody knows which: none.
+                return Err(self.failure("hold snapshots", &done));
+            }
+        }
+        for (base, _) in plans.iter().filter(|(_, plan)| plan.bookmark) {
+            let done = self.run(&command::bookmark(&base.dataset, &base.snapshot), tell)?;
+            let there = done
+                .said
+                .lines()
+                .any(|line| line.contains("already exists") || line.contains("bookmark exists"));
+            if !done.ending.is_clean() && !there {
+                self.could_not("bookmark it", &done, tell);
+            }
+        }
+
+        let safe = |(base, _): &&(&Base, Plan)| !unguarded.contains(base.dataset.as_str());
+        let release: Vec<(&Dataset, &Mark)> = plans
+            .iter()
+            .filter(safe)
+            .flat_map(|(base, plan)| plan.release.iter().map(|name| (&base.dataset, name)))
+            .collect();
+        for command in command::release(release.into_iter(), self.copy) {
+            let done = self.run(&command, tell)?;
+            // Others hold what they like.
+            let foreign = |line: &str| line.contains("no such tag");
+            if let Some(line) = done.said.lines().find(|line| !foreign(line)) {
+                tell(Event::Degraded(format!("a snapshot on the source is not let go: {line}")));
+            }
+        }
+        for (base, plan) in plans.iter().filter(safe) {
+            self.destroy(&base.dataset, &plan.destroy, tell)?;
+            for bookmark in &plan.forget {
+                let done = self.run(&command::forget(&base.dataset, bookmark, self.settings.sudo), tell)?;
+                if !done.ending.is_clean() {
+                    self.could_not("destroy a bookmark", &done, tell);
+                }
+            }
+        }
+        let unguarded = bases.iter().map(|base| &base.dataset).filter(|of| unguarded.contains(of.as_str()));
+        Ok(Answer::Kept { unguarded: unguarded.cloned().collect() })
+    }
+
+    /// Destroys snapshots of ours. One that is in use keeps none of the others.
+    fn destroy(&self, dataset: &Dataset, names: &[Mark], tell: &mut dyn FnMut(Event)) -> Result<(), Failure> {
+        let mut left: Vec<&Mark> = names.iter().collect();
+        while !left.is_empty() {
+            let done = self.run(&command::destroy(dataset, &left, self.settings.sudo), tell)?;
+            if done.ending.is_clean() {
+                return Ok(());
+            }
+            let before = left.len();
+            left.retain(|name| {
+                let name = format!("{dataset}@{name}");
+                !done.said.lines().any(|line| line.contains(&name) && !line.starts_with("sudo"))
+            });
+            if left.len() == before || left.is_empty() {
+                self.could_not("destroy old snapshots", &done, tell);
+                return Ok(());
+            }
+            self.could_not("destroy an old snapshot", &done, tell);
+        }
+        Ok(())
+    }
+
+    fn could_not(&self, what: &str, done: &Done, tell: &mut dyn FnMut(Event)) {
+        let why = self.failure(what, done).reason;
+        tell(Event::Degraded(format!("the backup is good, but {why}")));
+    }
+}
+
+/// What to do about one dataset; `None` where the base is not there as it should be.
+///
+/// Of our snapshots the base and the newest stay, `keep` in all; of our bookmarks the base's and the newest, likewise:
+/// should what was received last be lost here, an older one leads on.
+fn plan(source: &Source, base: &Base, keep: u16) -> Option<Plan> {
+    let is_base = |snapshot: &Snapshot| snapshot.guid == base.guid && snapshot.name == base.snapshot;
+    let snapshot = source.snapshots.iter().find(|snapshot| is_base(snapshot) && snapshot.is_ours)?;
+    let marked = source.bookmarks.iter().any(|bookmark| bookmark.guid == base.guid && bookmark.is_ours);
+    let ours = || source.snapshots.iter().filter(|snapshot| snapshot.is_ours && !is_base(snapshot));
+    let bookmarks =
+        || source.bookmarks.iter().filter(|bookmark| bookmark.is_ours && bookmark.guid != base.guid);
+    let beside = usize::from(keep.saturating_sub(1));
+    let old = |count: usize| count.saturating_sub(beside);
+    Some(Plan {
+        // With a bookmark it was held before that was made; by whom it is held is not listed.
+        hold: !(snapshot.is_held && marked),
+        bookmark: !marked,
+        release: ours().filter(|snapshot| snapshot.is_held).map(|snapshot| snapshot.name.clone()).collect(),
+        destroy: ours().take(old(ours().count())).map(|snapshot| snapshot.name.clone()).collect(),
+        forget: bookmarks()
+            .take(old(bookmarks().count()))
+            .map(|Bookmark { name, .. }| name.clone())
+            .collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::command::tests::{dataset, mark};
+    use super::super::wire::Kind;
+    use super::*;
+
+    fn snapshot(name: &str, guid: u64, is_ours: bool, is_held: bool) -> Snapshot {
+        let (written, referenced) = (0, 0);
+        Snapshot {
+            dataset: dataset("rpool/data"),
+            name: mark(name),
+            guid,
+            createtxg: guid,
+            written,
+            referenced,
+            is_ours,
+            is_held,
+        }
+    }
+
+    fn bookmark(name: &str, guid: u64, is_ours: bool) -> Bookmark {
+        Bookmark { name: mark(name), guid, createtxg: guid, is_ours }
+    }
+
+    fn source(snapshots: Vec<Snapshot>, bookmarks: Vec<Bookmark>) -> Source {
+        Source {
+            dataset: dataset("rpool/data"),
+            child: "data".parse().expect("a name"),
+            kind: Kind::Filesystem,
+            guid: 1,
+            encryption: None,
+            referenced: 0,
+            snapshots,
+            bookmarks,
+        }
+    }
+
+    fn base(name: &str, guid: u64) -> Base {
+        Base { dataset: dataset("rpool/data"), snapshot: mark(name), guid }
+    }
+
+    fn names(names: &[&str]) -> Vec<Mark> {
+        names.iter().map(|name| mark(name)).collect()
+    }
+
+    #[test]
+    fn the_new_base_is_guarded_and_what_is_too_old_goes() {
+        let there = source(
+            vec![
+                snapshot("a", 1, true, false),
+                snapshot("theirs", 2, false, true),
+                snapshot("b", 3, true, false),
+                snapshot("c", 4, true, true),
+                snapshot("d", 5, true, false),
+            ],
+            vec![bookmark("a", 1, true), bookmark("x", 2, false), bookmark("c", 4, true)],
+        );
+        assert_eq!(
+            plan(&there, &base("d", 5), 3),
+            Some(Plan {
+                hold: true,
+                bookmark: true,
+                release: names(&["c"]),
+                destroy: names(&["a"]),
+                forget: Vec::new()
+            })
+        );
+        let strict = plan(&there, &base("d", 5), 1).expect("a plan");
+        assert_eq!((strict.destroy, strict.forget), (names(&["a", "b", "c"]), names(&["a", "c"])));
+    }
+
+    #[test]
+    fn an_old_base_stays_however_many_came_after_it() {
+        let there = source(
+            vec![
+                snapshot("a", 1, true, true),
+                snapshot("b", 2, true, false),
+                snapshot("c", 3, true, false),
+                snapshot("d", 4, true, false),
+            ],
+            vec![bookmark("a", 1, true)],
+        );
+        let plan = plan(&there, &base("a", 1), 3).expect("a plan");
+        assert_eq!(plan, Plan { destroy: names(&["b"]), ..Plan::default() });
+    }
+
+    #[test]
+    fn nothing_goes_where_the_base_is_not_what_it_was() {
+        let there = source(vec![snapshot("a", 1, true, true), snapshot("d", 5, true, false)], Vec::new());
+        assert_eq!(plan(&there, &base("d", 6), 1), None);
+        assert_eq!(plan(&there, &base("e", 5), 1), None);
+        let foreign = source(vec![snapshot("d", 5, false, false)], Vec::new());
+        assert_eq!(plan(&foreign, &base("d", 5), 1), None);
+    }
+}
