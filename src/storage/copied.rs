@@ -38,4 +38,8 @@ pub struct Frozen {
     pub name: String,
     /// The same as at the source, if it came from there.
     pub guid: u64,
+    /// The pool's transaction that made it.
+    pub createtxg: u64,
+    /// Somebody holds it, we or another.
+    pub is_held: bool,
 }

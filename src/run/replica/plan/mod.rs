@@ -20,22 +20,11 @@ pub struct Wish<'a> {
     pub copy: CopyId,
     /// What the source's snapshots of this run are called here.
     pub name: &'a SnapshotName,
-    /// Encrypted datasets come as they lie on the source's disks.
-    pub raw: Raw,
     /// Stands in the names of what is put aside: a time, as in the names of snapshots.
     pub stamp: &'a str,
     /// The newest snapshot of the fileset.
     pub newest: Option<&'a SnapshotName>,
     pub spurned: &'a Spurned,
-}
-
-/// How encrypted datasets are sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Raw {
-    /// Encrypted ones raw.
-    Auto,
-    Always,
-    Never,
 }
 
 /// What the source would not do in this run although its listing says that it could: no plan of this run asks again.
@@ -52,6 +41,8 @@ pub struct Spurned {
 pub struct Wanted<'a> {
     pub source: &'a Source,
     pub target: &'a Snapshot,
+    /// It comes as it lies on the source's disks.
+    pub raw: bool,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]

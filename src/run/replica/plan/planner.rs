@@ -1,6 +1,6 @@
 //! The making of a plan: a model of what is here is changed by each step, and the next step is planned from that.
 
-use super::{Base, How, Plan, Raw, Receive, Step, Wanted, Wish};
+use super::{Base, How, Plan, Receive, Step, Wanted, Wish};
 use crate::fileset::replica::{Child, Kind};
 use crate::fileset::snapshot::Snapshot as Name;
 use crate::storage::{Copied, Frozen, SnapshotName};
@@ -48,13 +48,8 @@ impl<'a> Planner<'a> {
     }
 
     fn one(&mut self, wanted: &Wanted<'_>) {
-        let Wanted { source, target } = *wanted;
+        let Wanted { source, raw, .. } = *wanted;
         let child = &source.child;
-        let raw = match self.wish.raw {
-            Raw::Auto => source.encryption.is_some(),
-            Raw::Always => true,
-            Raw::Never => false,
-        };
         if let Some(encryption) = source.encryption.as_ref().filter(|e| !raw && !e.key_is_loaded) {
             let (dataset, root) = (&source.dataset, &encryption.root);
             return self.plan.refusals.push(format!(
@@ -79,7 +74,7 @@ impl<'a> Planner<'a> {
                  below the fileset's dataset (zfs rename), and the next run begins anew beside it"
             ));
         }
-        self.receive(wanted, raw);
+        self.receive(wanted);
     }
 
     /// A run that was ended while it put something aside may have left a clone that is not yet the older part of both.
@@ -192,8 +187,8 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn receive(&mut self, wanted: &Wanted<'_>, raw: bool) {
-        let Wanted { source, target } = *wanted;
+    fn receive(&mut self, wanted: &Wanted<'_>) {
+        let Wanted { source, target, raw } = *wanted;
         let child = &source.child;
         self.provide_parents(child);
         let one = |is_new, name: String, guid, how| {
@@ -238,7 +233,7 @@ impl<'a> Planner<'a> {
 
     /// The newest snapshot here that the source can build on: its place, and by what.
     fn newest_common(&self, here: &Copied, wanted: &Wanted<'_>) -> Option<(usize, Base)> {
-        let Wanted { source, target } = *wanted;
+        let Wanted { source, target, .. } = *wanted;
         if here.kind != source.kind {
             return None;
         }

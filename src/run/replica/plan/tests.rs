@@ -20,7 +20,8 @@ fn ours(second: u8) -> String {
 struct World {
     source: Vec<Source>,
     here: Vec<Copied>,
-    raw: Raw,
+    /// Absent: what is encrypted.
+    raw: Option<bool>,
     spurned: Spurned,
     newest: Option<SnapshotName>,
 }
@@ -42,13 +43,7 @@ fn target(source: &Source) -> Snapshot {
 
 impl World {
     fn new() -> Self {
-        Self {
-            source: Vec::new(),
-            here: Vec::new(),
-            raw: Raw::Auto,
-            spurned: Spurned::default(),
-            newest: None,
-        }
+        Self { source: Vec::new(), here: Vec::new(), raw: None, spurned: Spurned::default(), newest: None }
     }
 
     /// A dataset of the source. Snapshots are named after their GUID, which is also when they were made.
@@ -90,7 +85,12 @@ impl World {
     }
 
     fn here(mut self, name: &str, snapshots: &[u64]) -> Self {
-        let frozen = |guid: &u64| Frozen { name: format!("planb-2026010{}T0000Z", guid % 10), guid: *guid };
+        let frozen = |guid: &u64| Frozen {
+            name: format!("planb-2026010{}T0000Z", guid % 10),
+            guid: *guid,
+            createtxg: *guid,
+            is_held: false,
+        };
         self.here.push(Copied {
             child: child(name),
             kind: Kind::Filesystem,
@@ -112,15 +112,19 @@ impl World {
         self.but(|copied| copied.partial = Some(Partial { token, to: Some(to) }))
     }
 
+    fn wanted<'w>(&self, source: &'w Source, target: &'w Snapshot) -> Wanted<'w> {
+        let raw = self.raw.unwrap_or(source.encryption.is_some());
+        Wanted { source, target, raw }
+    }
+
     fn plan(&self) -> Plan {
         let targets: Vec<Snapshot> = self.source.iter().map(target).collect();
         let wanted: Vec<Wanted<'_>> =
-            self.source.iter().zip(&targets).map(|(source, target)| Wanted { source, target }).collect();
+            self.source.iter().zip(&targets).map(|(source, target)| self.wanted(source, target)).collect();
         let name = SnapshotName::Automatic(Automatic::at(datetime!(2026-01-05 0:00 UTC)));
         let wish = Wish {
             copy: COPY,
             name: &name,
-            raw: self.raw,
             stamp: STAMP,
             newest: self.newest.as_ref(),
             spurned: &self.spurned,
@@ -324,17 +328,17 @@ fn raw_and_plain_are_not_mixed() {
     assert!(refusals.len() == 1 && refusals[0].contains("received decrypted"), "{refusals:?}");
     world.here[0].is_raw = true;
     assert_eq!(world.steps(), ["data on @1 -> 1000 raw"]);
-    world.raw = Raw::Never;
+    world.raw = Some(false);
     let refusals = world.plan().refusals;
     assert!(refusals.len() == 1 && refusals[0].contains("zfs load-key rpool/data"), "{refusals:?}");
-    let world = World { raw: Raw::Never, ..World::new() };
+    let world = World { raw: Some(false), ..World::new() };
     let world = world.source("data", 0, &[1], &[]).encrypted(true).here("data", &[1]);
     assert_eq!(world.steps(), ["data on @1 -> 1000"]);
     let world = world.but(|copied| copied.is_raw = true);
     let refusals = world.plan().refusals;
     assert!(refusals.len() == 1 && refusals[0].contains("received raw"), "{refusals:?}");
     // What is not encrypted is sent as it lies there, and is the same either way.
-    let world = World { raw: Raw::Always, ..World::new() }.source("data", 0, &[1], &[]).here("data", &[1]);
+    let world = World { raw: Some(true), ..World::new() }.source("data", 0, &[1], &[]).here("data", &[1]);
     assert_eq!(world.steps(), ["data on @1 -> 1000 raw"]);
 }
 

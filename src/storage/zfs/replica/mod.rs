@@ -15,12 +15,15 @@ mod branch;
 mod hold;
 mod list;
 mod receive;
+mod show;
 mod stream;
 mod sweep;
 mod verify;
 
-pub use hold::HOLD;
+pub use hold::{HOLD, tags};
 pub use receive::{Expected, Received};
+
+pub use show::show;
 
 use super::command::zfs;
 use super::dataset::properties;
@@ -61,7 +64,9 @@ impl Zfs {
         top(&mounted.dataset)?;
         let container = mounted.dataset.name.clone();
         let Some(found) = properties(&container)? else {
-            return Err(Error::NotUnderstood { said: format!("{container} was opened and is not there") }.into());
+            return Err(
+                Error::NotUnderstood { said: format!("{container} was opened and is not there") }.into()
+            );
         };
         let guid = found.value("guid")?;
         let copy = guid.parse().map_err(|_| Error::NotUnderstood { said: guid.to_owned() })?;

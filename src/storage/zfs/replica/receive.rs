@@ -5,6 +5,7 @@ use super::{Replica, SOURCE};
 use crate::fileset::replica::{Child, Dataset, Kind};
 use crate::host::output::Tail;
 use crate::host::process::{Ending, Input, Limits, Program, Stream};
+use crate::storage::Error as StorageError;
 use crate::storage::zfs::error::Error;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -67,7 +68,7 @@ impl Replica {
         expected: &Expected<'_>,
         mut stream: File,
         limits: Limits<'_>,
-    ) -> Result<Received, Error> {
+    ) -> Result<Received, StorageError> {
         let io = |what| Error::io(what, self.full(expected.child));
         let _ = fcntl(&stream, FcntlArg::F_SETPIPE_SZ(PIPE));
         let mut record = [0; RECORD];
@@ -78,12 +79,12 @@ impl Replica {
             Filled::TimedOut => return Ok(Received::TimedOut),
         }
         if let Some(what) = complaint(&record, expected) {
-            return Err(Error::OtherStream { child: expected.child.clone(), what });
+            return Err(Error::OtherStream { child: expected.child.clone(), what }.into());
         }
         let (reader, writer) = io::pipe().map_err(io("make a pipe for"))?;
         let _ = fcntl(&reader, FcntlArg::F_SETPIPE_SZ(PIPE));
         let mut said = Tail::new(16 * 1024);
-        let program = Program::find("zfs")?.args(self.arguments(expected));
+        let program = Program::find("zfs").map_err(Error::from)?.args(self.arguments(expected));
         let program = program.stdin(Input::File(File::from(OwnedFd::from(reader))));
         let ending = thread::scope(|scope| {
             scope.spawn(|| feed(&record, stream, writer));
@@ -92,7 +93,8 @@ impl Replica {
                     said.push(bytes);
                 }
             })
-        })?;
+        })
+        .map_err(Error::from)?;
         let said = String::from_utf8_lossy(&said.into_bytes()).into_owned();
         match ending {
             Ending::Exited(0) => Ok(Received::Whole),
@@ -105,19 +107,14 @@ impl Replica {
             {
                 Ok(Received::Broken { said: said.lines().next().unwrap_or_default().to_owned() })
             }
-            ending => Err(Error::of("zfs receive".into(), &self.full(expected.child), ending, &said)),
+            ending => Err(Error::of("zfs receive".into(), &self.full(expected.child), ending, &said).into()),
         }
     }
 
     fn arguments(&self, expected: &Expected<'_>) -> Vec<String> {
         let mut arguments = vec!["receive".to_owned(), "-s".into(), "-u".into()];
         if expected.is_new {
-            let own: &[(&str, &str)] = match expected.kind {
-                Kind::Filesystem => &FILESYSTEM,
-                Kind::Volume => &VOLUME,
-            };
-            let source = expected.source.to_string();
-            for (name, value) in ALWAYS.iter().chain(own).copied().chain([(SOURCE, source.as_str())]) {
+            for (name, value) in own(expected.kind).chain([(SOURCE, expected.source.as_str())]) {
                 arguments.extend(["-o".into(), format!("{name}={value}")]);
             }
             // A volume has none of these, and zfs a warning for each.
@@ -127,6 +124,15 @@ impl Replica {
         arguments.push(format!("{}@{}", self.full(expected.child), expected.name));
         arguments
     }
+}
+
+/// What a child of ours has of its own.
+pub fn own<'a>(kind: Kind) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let own: &'static [(&'static str, &'static str)] = match kind {
+        Kind::Filesystem => &FILESYSTEM,
+        Kind::Volume => &VOLUME,
+    };
+    ALWAYS.iter().chain(own).copied()
 }
 
 /// Passes on what comes, until that ends or nobody reads it any more: the reader's end is known without waiting for more.
@@ -165,7 +171,8 @@ enum Filled {
 fn wait_and_fill(from: &mut File, into: &mut [u8], limits: Limits<'_>) -> io::Result<Filled> {
     let mut filled = 0;
     while filled < into.len() {
-        let left = limits.deadline.map(|deadline| deadline.saturating_duration_since(std::time::Instant::now()));
+        let left =
+            limits.deadline.map(|deadline| deadline.saturating_duration_since(std::time::Instant::now()));
         if limits.stop.wished() {
             return Ok(Filled::Stopped);
         }
@@ -174,8 +181,10 @@ fn wait_and_fill(from: &mut File, into: &mut [u8], limits: Limits<'_>) -> io::Re
         }
         let patience =
             left.map_or(PollTimeout::NONE, |left| PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX));
-        let mut watched =
-            [PollFd::new(from.as_fd(), PollFlags::POLLIN), PollFd::new(limits.stop.as_fd(), PollFlags::POLLIN)];
+        let mut watched = [
+            PollFd::new(from.as_fd(), PollFlags::POLLIN),
+            PollFd::new(limits.stop.as_fd(), PollFlags::POLLIN),
+        ];
         poll(&mut watched, patience)?;
         if watched[0].revents().is_none_or(|events| events.is_empty()) {
             continue;
