@@ -80,8 +80,16 @@ impl Story<'_> {
         let totals = Totals { files: targets.len() as u64, bytes };
         attempt::guarded(self.s, self.record, totals)?;
 
-        let wanted: Vec<Wanted<'_>> =
-            listing.datasets.iter().zip(&targets).map(|(source, target)| Wanted { source, target }).collect();
+        let wanted: Vec<Wanted<'_>> = listing
+            .datasets
+            .iter()
+            .zip(&targets)
+            .map(|(source, target)| Wanted {
+                source,
+                target,
+                raw: self.settings.is_raw(source.encryption.is_some()),
+            })
+            .collect();
         let received = self.receive_all(talk, &wanted)?;
 
         talk.watch(Event::Finishing);
