@@ -192,13 +192,14 @@ fn whoever_waits_is_stopped_by_a_wish_and_by_the_clock() {
     let mut writers = vec![writer.try_clone().expect("a copy"), writer];
     let mut ended = |world: &World, wish: bool| {
         world.hands(|hands| {
-            let mut open = || Ok(OwnedFd::from(writers.pop().expect("one more")).into());
-            // Nobody reads: the stream stands still.
-            hands.obey(&endless(), &mut open, &mut |_| {
+            let mut open = || {
                 if wish {
-                    world.stop.wish()
+                    world.stop.wish();
                 }
-            })
+                Ok(OwnedFd::from(writers.pop().expect("one more")).into())
+            };
+            // Nobody reads: the stream stands still.
+            hands.obey(&endless(), &mut open, &mut |_| ())
         })
     };
     world.deadline = Some(Instant::now() + Duration::from_secs(2));
