@@ -212,20 +212,6 @@ pub fn rehearse(
     }
 }
 
-/// Proves that the source allows what a transfer needs, and nothing more. `None`: it is not reached over ssh, and there is
-/// nothing to prove.
-pub fn prove(
-    transport: &Transport,
-    job: Job<'_>,
-    tell: &mut dyn FnMut(Event),
-    proven: &mut dyn FnMut(source::proof::Proof),
-) -> Option<()> {
-    let Transport::Rsync(settings) = transport else { return None };
-    let rsync::settings::Source::Ssh(ssh) = &settings.source else { return None };
-    source::proof::prove(settings, ssh, job, tell, proven);
-    Some(())
-}
-
 /// Makes the workspace equal to the source.
 ///
 /// `Ok` means that the transport's program ended by itself, said that all was well, and gave its figures. After an

@@ -237,4 +237,4 @@ impl Heard {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::transport) mod tests;

@@ -24,9 +24,10 @@ esac
 
 # Nothing that means something to a shell, and no second line.
 case $asked in
-*[!A-Za-z0-9_./=,@:%+\ -]*) refuse ;;
+*[!A-Za-z0-9_./=,@:%#+\ -]*) refuse ;;
 esac
 printf '%s\n' "$asked" | grep -Eqx -e '@ALLOWED@' || refuse
+@TOKENS@
 
 if [ "$wait_for_peace" = yes ]; then
     @NOT_NOW@

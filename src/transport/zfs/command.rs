@@ -144,7 +144,7 @@ pub(super) mod tests {
         let of =
             |from, raw| Send { dataset: one.clone(), snapshot: name.clone(), from, raw, properties: raw };
         let copy = CopyId(7);
-        let pairs = || [(&one, &name), (&other, &base)].into_iter();
+        let pairs = || [(&one, &name), (&other, &name)].into_iter();
         [
             list(&[&one, &other], true),
             list(&[&one], false),

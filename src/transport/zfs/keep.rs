@@ -6,7 +6,7 @@
 
 use super::wire::{Answer, Base, Bookmark, Dataset, Mark, Snapshot, Source};
 use super::{Done, Hands, command};
-use crate::transport::{Event, Failure};
+use crate::transport::{Event, Failure, Verdict};
 use std::collections::BTreeSet;
 
 /// What is to be done about one dataset.
@@ -23,60 +23,54 @@ struct Plan {
 
 impl Hands<'_> {
     pub(super) fn keep(&self, bases: &[Base], tell: &mut dyn FnMut(Event)) -> Result<Answer, Failure> {
+        let mut guarded = BTreeSet::new();
+        match self.guard(bases, &mut guarded, tell) {
+            // Whoever wishes an end gets it. The next run finds what is to be done.
+            Err(failure) if failure.verdict != Verdict::Failed => return Err(failure),
+            Err(failure) => tell(Event::Degraded(format!(
+                "what the next transfer builds on may not be guarded on the source: {failure}"
+            ))),
+            Ok(()) => {}
+        }
+        let of = |base: &Base| base.dataset.clone();
+        let unguarded = bases.iter().map(of).filter(|dataset| !guarded.contains(dataset));
+        Ok(Answer::Kept { unguarded: unguarded.collect() })
+    }
+
+    fn guard(
+        &self,
+        bases: &[Base],
+        guarded: &mut BTreeSet<Dataset>,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<(), Failure> {
         let listing = self.list(tell)?;
         let found = |base: &Base| listing.datasets.iter().find(|source| source.dataset == base.dataset);
-        let mut unguarded = BTreeSet::new();
         let mut plans: Vec<(&Base, Plan)> = Vec::new();
         for base in bases {
-            match found(base).and_then(|source| plan(source, base, self.settings.source_keep)) {
-                Some(plan) => plans.push((base, plan)),
-                None => {
-                    unguarded.insert(base.dataset.to_string());
-                    let Base { dataset, snapshot, .. } = base;
-                    tell(Event::Degraded(format!(
-                        "{dataset}@{snapshot}, which the next transfer would build on, is not on the source any more: nothing \
-                         is let go there"
-                    )));
-                }
+            if let Some(plan) = found(base).and_then(|source| plan(source, base, self.settings.source_keep)) {
+                plans.push((base, plan));
+            } else {
+                let Base { dataset, snapshot, .. } = base;
+                tell(Event::Degraded(format!(
+                    "{dataset}@{snapshot}, which the next transfer would build on, is not on the source any more: nothing is let \
+                     go there"
+                )));
             }
         }
 
         let hold: Vec<_> = plans.iter().filter(|(_, plan)| plan.hold).map(|(base, _)| *base).collect();
-        for command in command::hold(hold.iter().map(|base| (&base.dataset, &base.snapshot)), self.copy) {
-            let done = self.run(&command, tell)?;
-            let held = |line: &str| line.contains("tag already exists");
-            for base in &hold {
-                let name = format!("{}@{}'", base.dataset, base.snapshot);
-                let of_it = |line: &&str| line.contains(&name) && !held(line);
-                if let Some(line) = done.said.lines().find(of_it) {
-                    unguarded.insert(base.dataset.to_string());
-                    tell(Event::Degraded(format!("what the next transfer builds on is not held: {line}")));
-                }
-            }
-            let known = |line: &str| hold.iter().any(|base| line.contains(&format!("{}@", base.dataset)));
-            if !done.ending.is_clean() && !done.said.lines().any(known) {
-                // Nobody knows which: none.
-                return Err(self.failure("hold snapshots", &done));
-            }
-        }
-        for (base, _) in plans.iter().filter(|(_, plan)| plan.bookmark) {
-            let done = self.run(&command::bookmark(&base.dataset, &base.snapshot), tell)?;
-            let there = done
-                .said
-                .lines()
-                .any(|line| line.contains("already exists") || line.contains("bookmark exists"));
-            if !done.ending.is_clean() && !there {
-                self.could_not("bookmark it", &done, tell);
+        let not_held = self.hold(&hold, tell)?;
+        for (base, plan) in &plans {
+            let bookmarked = !plan.bookmark || self.bookmark(base, tell)?;
+            if bookmarked || !not_held.contains(&base.dataset) {
+                guarded.insert(base.dataset.clone());
             }
         }
 
-        let safe = |(base, _): &&(&Base, Plan)| !unguarded.contains(base.dataset.as_str());
-        let release: Vec<(&Dataset, &Mark)> = plans
-            .iter()
-            .filter(safe)
-            .flat_map(|(base, plan)| plan.release.iter().map(|name| (&base.dataset, name)))
-            .collect();
-        for command in command::release(release.into_iter(), self.copy) {
+        plans.retain(|(base, _)| guarded.contains(&base.dataset));
+        let release =
+            plans.iter().flat_map(|(base, plan)| plan.release.iter().map(|name| (&base.dataset, name)));
+        for command in command::release(release, self.copy) {
             let done = self.run(&command, tell)?;
             // Others hold what they like.
             let foreign = |line: &str| line.contains("no such tag");
@@ -84,17 +78,53 @@ impl Hands<'_> {
                 tell(Event::Degraded(format!("a snapshot on the source is not let go: {line}")));
             }
         }
-        for (base, plan) in plans.iter().filter(safe) {
+        for (base, plan) in &plans {
             self.destroy(&base.dataset, &plan.destroy, tell)?;
             for bookmark in &plan.forget {
                 let done = self.run(&command::forget(&base.dataset, bookmark, self.settings.sudo), tell)?;
-                if !done.ending.is_clean() {
+                if !done.ending.is_clean() && !is_gone(&done) {
                     self.could_not("destroy a bookmark", &done, tell);
                 }
             }
         }
-        let unguarded = bases.iter().map(|base| &base.dataset).filter(|of| unguarded.contains(of.as_str()));
-        Ok(Answer::Kept { unguarded: unguarded.cloned().collect() })
+        Ok(())
+    }
+
+    /// Holds all of these. Of which datasets it could not.
+    fn hold(&self, bases: &[&Base], tell: &mut dyn FnMut(Event)) -> Result<BTreeSet<Dataset>, Failure> {
+        let mut not_held = BTreeSet::new();
+        for command in command::hold(bases.iter().map(|base| (&base.dataset, &base.snapshot)), self.copy) {
+            let done = self.run(&command, tell)?;
+            if done.ending.is_clean() {
+                continue;
+            }
+            let mut blamed = false;
+            for Base { dataset, snapshot, .. } in bases {
+                let name = format!("'{dataset}@{snapshot}'");
+                let Some(line) = done.said.lines().find(|line| line.contains(&name)) else { continue };
+                blamed = true;
+                if !line.contains("tag already exists") {
+                    not_held.insert(dataset.clone());
+                    tell(Event::Degraded(format!("what the next transfer builds on is not held: {line}")));
+                }
+            }
+            if !blamed {
+                // Nobody knows which: none.
+                return Err(self.failure("hold snapshots", &done));
+            }
+        }
+        Ok(not_held)
+    }
+
+    /// Whether there is a bookmark now.
+    fn bookmark(&self, base: &Base, tell: &mut dyn FnMut(Event)) -> Result<bool, Failure> {
+        let done = self.run(&command::bookmark(&base.dataset, &base.snapshot), tell)?;
+        let there = || done.said.lines().any(|line| line.contains("exists"));
+        let made = done.ending.is_clean() || there();
+        if !made {
+            self.could_not("bookmark a snapshot", &done, tell);
+        }
+        Ok(made)
     }
 
     /// Destroys snapshots of ours. One that is in use keeps none of the others.
@@ -102,7 +132,7 @@ impl Hands<'_> {
         let mut left: Vec<&Mark> = names.iter().collect();
         while !left.is_empty() {
             let done = self.run(&command::destroy(dataset, &left, self.settings.sudo), tell)?;
-            if done.ending.is_clean() {
+            if done.ending.is_clean() || is_gone(&done) {
                 return Ok(());
             }
             let before = left.len();
@@ -123,6 +153,12 @@ impl Hands<'_> {
         let why = self.failure(what, done).reason;
         tell(Event::Degraded(format!("the backup is good, but {why}")));
     }
+}
+
+/// Whether it could not be destroyed for being there no more.
+fn is_gone(done: &Done) -> bool {
+    let gone = ["could not find any snapshots to destroy", "does not exist"];
+    done.said.lines().any(|line| gone.iter().any(|words| line.contains(words)))
 }
 
 /// What to do about one dataset; `None` where the base is not there as it should be.

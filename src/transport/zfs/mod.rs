@@ -3,9 +3,11 @@
 //! Here is what happens at the source, and only that: whoever does it talks to the network and is not root. It takes
 //! orders and gives answers ([`wire`]); what is received, kept and destroyed here is decided by who gives the orders.
 
-mod command;
+pub mod admission;
+pub mod command;
 mod keep;
 mod listing;
+mod rehearse;
 mod serve;
 pub mod settings;
 pub mod stream;
@@ -223,7 +225,8 @@ impl<'a> Hands<'a> {
         }
         let lines: Vec<&str> = done.said.lines().collect();
         match trouble::why(&lines) {
-            Some(why) if matches!(done.ending, Ending::Exited(code) if code != 255) => {
+            // ssh's own code, and zfs's of what cannot go on.
+            Some(why) if done.ending != Ending::Exited(255) || why == Why::TokenGone => {
                 let reason = trouble::reason(why, &done.said.ending(), self.settings);
                 Ok(Some(Answer::Cannot { why, reason }))
             }
@@ -292,3 +295,6 @@ fn is_time(text: &str) -> bool {
 pub(super) fn not_into_a_directory() -> Failure {
     Failure::failed("datasets of ZFS are received by the run, not into a directory")
 }
+
+#[cfg(test)]
+mod tests;

@@ -161,7 +161,7 @@ impl fmt::Display for Settings {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::transport) mod tests {
     use super::*;
 
     pub fn settings(datasets: &[&str], exclude: &[&str], recursive: bool) -> Settings {

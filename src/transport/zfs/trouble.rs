@@ -139,6 +139,8 @@ mod tests {
             ),
             ("cannot create snapshot 'a@b': out of space", Some(Why::NoRoom)),
             ("cannot create snapshot 'a@b': dataset already exists", Some(Why::Taken)),
+            ("cannot resume send: resume token is corrupt (incorrect checksum)", Some(Why::TokenGone)),
+            ("cannot create snapshots : permission denied", Some(Why::NotAllowed)),
             ("internal error: zebra", None),
             ("", None),
         ] {

@@ -7,7 +7,7 @@ mod linking;
 mod reaching;
 
 #[path = "../../../../tests/support/sshd.rs"]
-mod sshd;
+pub mod sshd;
 
 use super::settings::*;
 use crate::fileset::name::Name;
