@@ -92,8 +92,9 @@ impl<'a> Talk<'a> {
         thread::scope(|scope| {
             let mut taking = None;
             let mut begin = |stream: &mut Option<File>| {
-                let came = stream.as_ref().is_some_and(|stream| is_ready(stream));
-                if let (true, Some(file), Some(take)) = (came, stream.take_if(|_| came), take.take()) {
+                if let Some(file) = stream.take_if(|stream| is_ready(stream))
+                    && let Some(take) = take.take()
+                {
                     taking = Some(scope.spawn(move || take(file)));
                 }
             };

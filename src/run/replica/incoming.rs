@@ -169,6 +169,13 @@ impl Story<'_> {
                 }
                 again(format!("the stream of {dataset} is broken: {said}"))
             }
+            // It did not end early there, but here.
+            (Some(Ok(Received::Broken { said })), Answer::Cannot { why: Why::NotTaken, .. }) => {
+                if resumed {
+                    spurn();
+                }
+                again(format!("the stream of {dataset} cannot be received: {said}"))
+            }
             (None, Answer::Sent { .. }) => {
                 Err(Cut::new(Outcome::Failure, format!("nothing came of {dataset}")).into())
             }
