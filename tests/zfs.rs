@@ -2,6 +2,10 @@
 #![expect(clippy::disallowed_methods, reason = "tests run programs and read their own environment")]
 #![expect(clippy::print_stderr, reason = "a test that cannot run says so")]
 
+#[path = "zfs/changes.rs"]
+mod changes;
+#[path = "zfs/copies.rs"]
+mod copies;
 #[path = "support/lab.rs"]
 #[expect(dead_code, reason = "other tests need more of it")]
 mod lab;
@@ -10,6 +14,8 @@ mod lab;
 mod planb;
 #[path = "zfs/pool.rs"]
 mod pool;
+#[path = "zfs/replication.rs"]
+mod replication;
 #[path = "zfs/runs.rs"]
 mod runs;
 #[path = "zfs/trouble.rs"]

@@ -128,8 +128,7 @@ pub fn ended<T>(name: &Name, told: Result<T, Broken>, hands: Option<Cut>) -> Res
             log::warn!("{name}: all of it came, but then {}", cut.reason);
             Ok(told)
         }
-        (Err(Broken::Cut(cut)), _) => Err(cut),
-        (Err(Broken::Gone), Some(cut)) => Err(cut),
+        (Err(Broken::Cut(cut)), _) | (Err(Broken::Gone), Some(cut)) => Err(cut),
         (Err(Broken::Gone), None) => {
             Err(Cut::new(Outcome::Failure, "the transfer ended without an answer, and says that all is well"))
         }

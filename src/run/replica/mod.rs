@@ -100,7 +100,7 @@ impl Story<'_> {
         let below = self.replica.below()?;
         self.replica.verify(&below, &guids, &name)?;
         let bases: Vec<(&Child, &str)> = guids.iter().map(|(child, _)| (*child, name.as_str())).collect();
-        self.replica.hold(&bases)?;
+        self.replica.hold(&below, &bases)?;
         if self.s.host.stop.wished() {
             return Err(Cut::interrupted().into());
         }

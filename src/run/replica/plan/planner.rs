@@ -7,6 +7,9 @@ use crate::storage::{Copied, Frozen, SnapshotName};
 use crate::transport::zfs::wire::{From, Snapshot};
 use std::collections::BTreeMap;
 
+/// In the names of what was put aside.
+const ASIDE: &str = ".before-";
+
 /// A dataset here, as it will be when the steps so far have been taken.
 struct Local {
     copied: Copied,
@@ -100,7 +103,7 @@ impl<'a> Planner<'a> {
         let Some(newest) = here.snapshots.last() else {
             // Nobody's history. Nothing can be received over it.
             let why = format!("{child} was empty: it is in the way, and is called {{}} now");
-            return self.put_aside(child, why);
+            return self.put_aside(child, &why);
         };
         match self.newest_common(here, wanted) {
             Some((at, _)) if here.snapshots[at].guid == newest.guid => {}
@@ -118,7 +121,7 @@ impl<'a> Planner<'a> {
                 let dataset = &wanted.source.dataset;
                 let why =
                     format!("{dataset} went back to {base} since: what it was after that is kept as {{}}");
-                self.put_aside(child, why);
+                self.put_aside(child, &why);
             }
             None => {
                 let why = format!(
@@ -126,7 +129,7 @@ impl<'a> Planner<'a> {
                      bookmarks of PlanB. It is transferred anew, and what there was is kept as {{}}",
                     wanted.source.dataset
                 );
-                self.put_aside(child, why);
+                self.put_aside(child, &why);
             }
         }
     }
@@ -260,11 +263,11 @@ impl<'a> Planner<'a> {
     }
 
     /// Gives it another name. `why` has `{}` where that goes.
-    fn put_aside(&mut self, child: &Child, why: String) {
+    fn put_aside(&mut self, child: &Child, why: &str) {
         let mut again = 1_u32;
         let aside = loop {
             let number = if again == 1 { String::new() } else { format!(".{again}") };
-            let name = format!("{child}.before-{}{number}", self.wish.stamp);
+            let name = format!("{child}{ASIDE}{}{number}", self.wish.stamp);
             match name.parse::<Child>() {
                 Ok(aside) if self.at(&aside).is_none() => break aside,
                 Ok(_) => again += 1,
@@ -276,7 +279,7 @@ impl<'a> Planner<'a> {
         };
         self.rename(child, &aside);
         for local in self.here.iter_mut().filter(|local| local.copied.child == aside) {
-            local.aside = Some(why.clone());
+            local.aside = Some(why.to_owned());
         }
     }
 
@@ -309,9 +312,10 @@ impl<'a> Planner<'a> {
             };
             if let Some(why) = aside {
                 self.plan.notices.push(why.replace("{}", copied.child.as_str()));
-            } else if self.wish.newest.is_some_and(had) && !is_wanted() {
+            } else if self.wish.newest.is_some_and(had) && !is_wanted() && !was.as_str().contains(ASIDE) {
                 self.plan.notices.push(format!(
-                    "{was} is not at the source any more: what was backed up of it stays until `retain` lets it go"
+                    "{was} is not at the source any more: what was backed up of it stays for as long as `retain` keeps it, and its \
+                     last snapshot for good"
                 ));
             }
         }

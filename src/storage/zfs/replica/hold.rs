@@ -1,10 +1,11 @@
 //! Holds on what the next streams build on: zfs-hold(8).
 
 use super::Replica;
+use super::list::Below;
 use crate::fileset::replica::Child;
-use crate::storage::Error as StorageError;
 use crate::storage::zfs::command::zfs;
 use crate::storage::zfs::error::Error;
+use crate::storage::{Error as StorageError, Frozen};
 use std::collections::{BTreeSet, HashMap};
 
 /// The tag of ours. `zfs release` with it is what a person says who wants to be rid of such a snapshot.
@@ -15,11 +16,18 @@ const AT_ONCE: usize = 500;
 
 impl Replica {
     /// Holds these snapshots, which may be so already.
-    pub fn hold(&self, bases: &[(&Child, &str)]) -> Result<(), StorageError> {
-        let bases: Vec<String> =
-            bases.iter().map(|(child, name)| format!("{}@{name}", self.full(child))).collect();
-        let held = with_our_hold(&bases)?;
-        let free: Vec<&String> = bases.iter().filter(|base| !held.contains(*base)).collect();
+    pub fn hold(&self, below: &Below, bases: &[(&Child, &str)]) -> Result<(), StorageError> {
+        let (mut free, mut held) = (Vec::new(), Vec::new());
+        for (child, name) in bases {
+            let copied = below.children.iter().find(|copied| copied.child == **child);
+            let is_held = |frozen: &&Frozen| frozen.name == *name && frozen.is_held;
+            let is_held = copied.is_some_and(|copied| copied.snapshots.iter().any(|frozen| is_held(&frozen)));
+            let of = if is_held { &mut held } else { &mut free };
+            of.push(format!("{}@{name}", self.full(child)));
+        }
+        let ours = with_our_hold(&held)?;
+        free.extend(held.into_iter().filter(|held| !ours.contains(held)));
+        let free: Vec<&String> = free.iter().collect();
         Ok(each(&["hold", HOLD], &free)?)
     }
 

@@ -21,8 +21,12 @@ pub fn show(container: &str) -> Result<bool, Error> {
                 child.name
             ),
             State::Closed => {
+                // As where the source has it mounted elsewhere: the one above has no directory for it, and is read-only.
                 if let Err(error) = zfs(&["mount", "-o", "ro,nosuid,nodev,noexec", child.name]) {
-                    log::warn!("{} is not shown: {error}", child.name);
+                    log::warn!(
+                        "{0} is not shown: {error}. To look into it: mount -t zfs -o ro {0} /mnt",
+                        child.name
+                    );
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! The beginning of a stream, which tells what it is: `dmu_replay_record` of OpenZFS, include/sys/zfs_ioctl.h.
+//! The beginning of a stream, which tells what it is: `dmu_replay_record` of OpenZFS, `include/sys/zfs_ioctl.h`.
 //!
 //! Root receives what a stranger sends. `zfs receive` understands streams that make whole trees of datasets, set their
 //! properties and rename what is there. None of that comes past here: a stream has to be of one snapshot, that which was
