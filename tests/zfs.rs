@@ -6,6 +6,8 @@
 mod changes;
 #[path = "zfs/copies.rs"]
 mod copies;
+#[path = "zfs/kills.rs"]
+mod kills;
 #[path = "support/lab.rs"]
 #[expect(dead_code, reason = "other tests need more of it")]
 mod lab;

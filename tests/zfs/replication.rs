@@ -75,7 +75,7 @@ on_each_release! {
         }
         assert_eq!(vm.ok("stat -c %U:%a /tank/BACKUP/web1"), "root:700");
         vm.exits(1, "touch /tank/BACKUP/web1/data/x");
-        vm.exits(1, "su -s /bin/sh planb -c 'ls /tank/BACKUP/web1'");
+        vm.exits(2, "su -s /bin/sh planb -c 'ls /tank/BACKUP/web1'");
         vm.ok("echo while open >/src/data/open; sync");
         let while_open = vm.copy("web1");
         vm.ok("planb close web1");
