@@ -12,5 +12,7 @@ mod planb;
 mod pool;
 #[path = "zfs/runs.rs"]
 mod runs;
+#[path = "zfs/source.rs"]
+mod source;
 #[path = "zfs/trouble.rs"]
 mod trouble;

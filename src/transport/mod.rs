@@ -25,7 +25,6 @@ use std::path::Path;
 /// A fileset's transport, as configured and valid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[expect(clippy::large_enum_variant, reason = "a fileset has one of it, and stays where it is")]
 pub enum Transport {
     Rsync(rsync::settings::Settings),
     Zfs(zfs::settings::Settings),

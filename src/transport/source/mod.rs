@@ -48,7 +48,7 @@ impl FromStr for PublicKey {
 
 /// Filesets of one source that log in alike.
 #[derive(Debug)]
-pub struct Filesets<'a> {
+pub struct Alike<'a> {
     /// What the administrator asked for.
     pub asked: &'a str,
     pub key: &'a PublicKey,
@@ -137,7 +137,7 @@ pub enum Error {
 }
 
 /// The script for the source, for sh.
-pub fn script(of: &Filesets<'_>) -> Result<String, Error> {
+pub fn script(of: &Alike<'_>) -> Result<String, Error> {
     let mut needs = Needs::default();
     let mut first: Option<&login::Login> = None;
     for &(name, transport) in &of.filesets {
@@ -173,29 +173,27 @@ pub fn script(of: &Filesets<'_>) -> Result<String, Error> {
         None => String::new(),
         Some(rules) => {
             let mut may = Vec::new();
-            let mut programs = String::new();
+            let mut programs = "";
             if !needs.rsync_rules.is_empty() {
                 may.push("rsync's sending side");
-                programs = "    rsync=$(command -v @RSYNC@)\n".to_owned();
+                programs = "    rsync=$(command -v @RSYNC@)\n";
             }
             if !needs.zfs_rules.is_empty() {
                 may.push("zfs destroy of PlanB's own snapshots");
             }
             line(&format!("{sudoers}, with {} and nothing else", may.join(", ")));
-            SUDO.replace("@PROGRAMS@\n", &programs).replace("@RULES@", &rules).replace("@SUDOERS@", &sudoers)
+            SUDO.replace("@PROGRAMS@\n", programs).replace("@RULES@", &rules).replace("@SUDOERS@", &sudoers)
         }
     };
     let (mut grants, mut undo) = (String::new(), String::new());
     if !needs.grants.is_empty() {
         line(&format!("permissions of zfs's (zfs-allow(8)) for {user}, on the datasets that are backed up"));
         undo = format!(" zfs unallow -u {user} DATASET takes the permissions back.");
-        grants.push_str(
-            "\n    # Nothing that loses anything: where something may be destroyed, sudo sees to what.\n",
-        );
-        if needs.grants.iter().any(|grant| grant.contains("destroy")) {
-            grants = "\n    # zfs cannot tell the right to destroy a snapshot from that to destroy all. With sudo = true it need not.\n"
-                .to_owned();
-        }
+        grants.push_str(if needs.grants.iter().any(|grant| grant.contains("destroy")) {
+            "\n    # zfs cannot tell the right to destroy a snapshot from that to destroy all. With sudo = true it need not.\n"
+        } else {
+            "\n    # Nothing that loses anything: what may be destroyed is sudo's matter.\n"
+        });
         for grant in &needs.grants {
             let _ = writeln!(grants, "    {ZFS} allow {grant}");
         }
@@ -267,7 +265,7 @@ mod tests {
         let name: Name = "web1".parse().expect("a name");
         let transports: Vec<Transport> = settings.iter().cloned().map(Transport::Rsync).collect();
         let filesets = transports.iter().map(|transport| (&name, transport)).collect();
-        script(&Filesets { asked: "web1", key: &key, filesets })
+        script(&Alike { asked: "web1", key: &key, filesets })
     }
 
     #[test]
@@ -321,7 +319,7 @@ mod tests {
             let files = Transport::Rsync(settings("/srv", user));
             let datasets = Transport::Zfs(zfs_settings(user));
             let filesets = vec![(&web, &files), (&vms, &datasets)];
-            let text = script(&Filesets { asked: "web1.example", key: &key, filesets }).expect("a script");
+            let text = script(&Alike { asked: "web1.example", key: &key, filesets }).expect("a script");
             let is_root = user == "root";
             assert_eq!(text.matches("NOPASSWD").count(), if is_root { 0 } else { 2 }, "{text}");
             assert_eq!(text.matches("/sbin/zfs allow -u").count(), if is_root { 0 } else { 2 });
@@ -345,7 +343,7 @@ mod tests {
         alone.sudo = false;
         let alone = Transport::Zfs(alone);
         let text =
-            script(&Filesets { asked: "vms", key: &key, filesets: vec![(&vms, &alone)] }).expect("a script");
+            script(&Alike { asked: "vms", key: &key, filesets: vec![(&vms, &alone)] }).expect("a script");
         assert!(text.contains(",destroy,mount rpool/data") && !text.contains("sudoers.d"), "{text}");
     }
 

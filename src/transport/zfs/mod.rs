@@ -274,7 +274,7 @@ impl Report {
                 }
                 self.in_token = false;
             }
-            (Some("full"), Some(_), Some(_)) | (Some("incremental"), Some(_), Some(_)) => {}
+            (Some("full" | "incremental"), Some(_), Some(_)) => {}
             (Some(time), Some(bytes), Some(_)) if is_time(time) && bytes.parse::<u64>().is_ok() => {}
             (Some("resume token contents:"), None, None) => self.in_token = true,
             (Some("" | "nvlist version: 0"), ..) if self.in_token => {}
