@@ -101,11 +101,18 @@ impl Hands<'_> {
             let mut blamed = false;
             for Base { dataset, snapshot, .. } in bases {
                 let name = format!("'{dataset}@{snapshot}'");
-                let Some(line) = done.said.lines().find(|line| line.contains(&name)) else { continue };
-                blamed = true;
-                if !line.contains("tag already exists") {
-                    not_held.insert(dataset.clone());
-                    tell(Event::Degraded(format!("what the next transfer builds on is not held: {line}")));
+                match done.said.lines().find(|line| line.contains(&name)) {
+                    Some(line) if line.contains("tag already exists") => blamed = true,
+                    Some(line) => {
+                        blamed = true;
+                        not_held.insert(dataset.clone());
+                        tell(Event::Degraded(format!(
+                            "what the next transfer builds on is not held: {line}"
+                        )));
+                    }
+                    None if done.said.is_whole() => {}
+                    // It may be among what was not kept of all that was said.
+                    None => drop(not_held.insert(dataset.clone())),
                 }
             }
             if !blamed {

@@ -84,7 +84,10 @@ impl<'a> Hands<'a> {
             };
             let absent: Vec<Dataset> =
                 selected.iter().copied().filter(|dataset| gone(dataset)).cloned().collect();
-            if !(done.ending.is_clean() || done.ending == Ending::Exited(1) && !absent.is_empty()) {
+            // So does one that goes while it is being listed.
+            let gone =
+                |line: &str| line.starts_with("cannot open '") && line.ends_with("': dataset does not exist");
+            if !(done.ending.is_clean() || done.ending == Ending::Exited(1) && done.said.lines().all(gone)) {
                 return Err(self.failure("list its datasets", &done));
             }
             missing.extend(absent);
