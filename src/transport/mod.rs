@@ -206,7 +206,7 @@ pub fn rehearse(
 ) -> Result<Rehearsal, Failure> {
     match transport {
         Transport::Rsync(settings) => rsync::rehearse(settings, job, tell),
-        Transport::Zfs(_) => Err(zfs::not_into_a_directory()),
+        Transport::Zfs(_) => Err(zfs::no_dry_run()),
         Transport::Exec(settings) => exec::rehearse(settings),
     }
 }

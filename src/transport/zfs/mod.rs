@@ -299,5 +299,13 @@ pub(super) fn not_into_a_directory() -> Failure {
     Failure::failed("datasets of ZFS are received by the run, not into a directory")
 }
 
+/// What would come is known when there is a snapshot to send, and a dry run makes none.
+pub(super) fn no_dry_run() -> Failure {
+    Failure::failed(
+        "there is no dry run of datasets: how much would come is known when the source has made a snapshot; \
+         planb check --connect shows whether it may",
+    )
+}
+
 #[cfg(test)]
 mod tests;
