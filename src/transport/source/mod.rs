@@ -2,21 +2,20 @@
 //!
 //! Three locks, one behind the other, each of which holds alone: sshd gives the key no terminal, no forwarding and no command
 //! but ours (`restrict`, `command=`); that command lets nothing pass but rsync's sending side and zfs, with known arguments;
-//! sudo and zfs's permissions let nothing else be done either. The patterns of the last two are one ([`admission`],
-//! [`zfs::admission`]).
+//! sudo and zfs's permissions let nothing else be done either. The patterns of the last two are one (`admission` of each
+//! transport).
 
+mod needs;
 pub mod proof;
 
 use super::Transport;
-use super::rsync::admission::{self, Odd};
+use super::rsync::admission::Odd;
 use super::rsync::remote;
-use super::rsync::settings::Source;
-use super::rsync::words::RemoteProgram;
 use super::ssh::login;
-use super::zfs;
 use super::zfs::command::ZFS;
 use crate::fileset::invalid::Invalid;
 use crate::fileset::name::Name;
+use needs::Needs;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::str::FromStr;
@@ -54,75 +53,6 @@ pub struct Alike<'a> {
     pub key: &'a PublicKey,
     /// Never empty; all with the same host and user.
     pub filesets: Vec<(&'a Name, &'a Transport)>,
-}
-
-/// What these filesets need, all together.
-#[derive(Debug, Default)]
-struct Needs<'a> {
-    /// Commands that sshd may be asked for, as regular expressions.
-    commands: BTreeSet<String>,
-    /// Programs that must be there, each with what finds it in the script.
-    programs: BTreeSet<&'a str>,
-    /// rsync's, with whose fileset says so.
-    rsync: Option<(&'a Name, &'a RemoteProgram)>,
-    /// Of rsync's arguments under sudo.
-    rsync_rules: BTreeSet<String>,
-    /// Of zfs's.
-    zfs_rules: BTreeSet<String>,
-    /// What streams may be of that go on.
-    resumed: BTreeSet<String>,
-    /// zfs's own permissions.
-    grants: BTreeSet<String>,
-}
-
-impl<'a> Needs<'a> {
-    fn add(&mut self, name: &'a Name, transport: &'a Transport) -> Result<(), Error> {
-        match transport {
-            Transport::Rsync(settings) => {
-                let Source::Ssh(ssh) = &settings.source else {
-                    return Err(Error::NotSsh { fileset: name.clone() });
-                };
-                match self.rsync {
-                    Some((one, program)) if *program != ssh.rsync_path => {
-                        return Err(Error::TwoPrograms { one: one.clone(), other: name.clone() });
-                    }
-                    _ => self.rsync = Some((name, &ssh.rsync_path)),
-                }
-                let odd = |source| Error::Odd { fileset: name.clone(), source };
-                self.programs.insert(ssh.rsync_path.as_str());
-                self.commands.insert(admission::command(settings, ssh).map_err(odd)?);
-                if ssh.sudo {
-                    self.rsync_rules.insert(admission::arguments(settings, ssh).map_err(odd)?);
-                }
-            }
-            Transport::Zfs(settings) => {
-                self.programs.insert(ZFS);
-                self.commands.extend(zfs::admission::commands(settings));
-                self.resumed.insert(zfs::admission::resumed(settings));
-                if settings.sudo {
-                    self.zfs_rules.insert(zfs::admission::destroy(settings));
-                }
-                if settings.login.user.as_str() != "root" {
-                    self.grants.extend(zfs::admission::grants(settings));
-                }
-            }
-            Transport::Exec(_) => return Err(Error::NotSsh { fileset: name.clone() }),
-        }
-        Ok(())
-    }
-
-    /// sudo's rules, in an unquoted here-document: only these characters mean something in one, and no pattern has another.
-    fn rules(&self, user: &str) -> Option<String> {
-        let rule = |program: &str, arguments: &String| {
-            let arguments = arguments.replace('\\', r"\\").replace('$', r"\$");
-            format!("{user} ALL=(root) NOPASSWD: {program} ^{arguments}\\$")
-        };
-        let of_rsync = self.rsync_rules.iter().map(|rule_of| rule("$rsync", rule_of));
-        // A number sign begins a comment.
-        let of_zfs = self.zfs_rules.iter().map(|rule_of| rule(ZFS, &rule_of.replace('#', r"\#")));
-        let rules: Vec<String> = of_rsync.chain(of_zfs).collect();
-        (!rules.is_empty()).then(|| rules.join("\n"))
-    }
 }
 
 /// Why there is no script.
@@ -227,7 +157,8 @@ pub fn script(of: &Alike<'_>) -> Result<String, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rsync::settings::{Ionice, Metadata, Settings, Ssh, Vanished};
+    use super::super::rsync::settings::{Ionice, Metadata, Settings, Source, Ssh, Vanished};
+    use super::super::zfs;
     use super::*;
     use crate::fileset::quantity::Span;
     use crate::host::process::{Input, Limits, Program};
