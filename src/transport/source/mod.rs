@@ -161,7 +161,7 @@ mod tests {
     use super::super::zfs;
     use super::*;
     use crate::fileset::quantity::Span;
-    use crate::host::process::{Input, Limits, Program};
+    use crate::host::process::{Ending, Input, Limits, Program};
     use crate::host::signals::Stop;
 
     fn settings(path: &str, user: &str) -> Settings {
@@ -276,6 +276,50 @@ mod tests {
         let text =
             script(&Alike { asked: "vms", key: &key, filesets: vec![(&vms, &alone)] }).expect("a script");
         assert!(text.contains(",destroy,mount rpool/data") && !text.contains("sudoers.d"), "{text}");
+    }
+
+    #[test]
+    fn every_command_of_a_row_is_allowed_or_none_is_run() {
+        let stop = Stop::new().expect("a socket pair");
+        let (name, key): (Name, _) =
+            ("vms".parse().expect("a name"), "ssh-ed25519 AAAA".parse().expect("a key"));
+        let datasets = Transport::Zfs(zfs_settings("remotebackup"));
+        let text =
+            script(&Alike { asked: "vms", key: &key, filesets: vec![(&name, &datasets)] }).expect("a script");
+        // zfs says which words it got.
+        let served = served(&text).replace("/sbin/zfs", "echo");
+        let asked = |command: &str| {
+            let sh = Program::find("sh").expect("sh").args(["-c", &served]);
+            let said = sh
+                .env("SSH_ORIGINAL_COMMAND", command.replace("/sbin/zfs", "echo"))
+                .capture(Limits { stop: &stop, deadline: None }, 1 << 16)
+                .expect("it runs");
+            (said.ending, String::from_utf8(said.stdout).expect("text"))
+        };
+        let mark = "planb-20260102T030405Z-0000000000000007";
+        let one = format!("/sbin/zfs hold planb-0000000000000007 rpool/data@{mark}");
+        let other = format!("/sbin/zfs bookmark rpool/data@{mark} rpool/data#{mark}");
+        let said = |command: &str| format!("{}\n", command.trim_start_matches("/sbin/zfs "));
+        assert_eq!(asked(&one), (Ending::Exited(0), said(&one)));
+        assert_eq!(asked(&format!("{one} ; {other}")), (Ending::Exited(0), said(&one) + &said(&other)));
+        for bad in [
+            "",
+            " ",
+            ";",
+            "id",
+            &format!("{one} ; id"),
+            &format!("id ; {one}"),
+            &format!("{one};id"),
+            &format!("{one} ; ; {other}"),
+            &format!("{one} & id"),
+            &format!("{one} | id"),
+            &format!("{one}\nid"),
+            &format!("{one} $(id)"),
+            &format!("{one} ; /sbin/zfs send -vP -t 1-0"),
+            &format!("{one} *"),
+        ] {
+            assert_eq!(asked(bad), (Ending::Exited(126), String::new()), "{bad:?}");
+        }
     }
 
     /// The forced command.

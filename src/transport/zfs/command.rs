@@ -1,7 +1,8 @@
 //! What is asked of the source, as the text that its login shell reads.
 //!
-//! Nothing in it is quoted: every word is made of characters that no shell takes for anything but themselves. So the text
-//! is the same words to every shell, and a forced command can read it without being one.
+//! Nothing in it is quoted: every word is made of characters that no shell takes for anything but themselves, but for the
+//! semicolon between commands in a [`row`]. So the text is the same words to every shell, and a forced command can read it
+//! without being one.
 //!
 //! A source that was set up by `planb authorize` lets exactly these through ([`admission`](super::admission)).
 
@@ -104,6 +105,24 @@ pub fn destroy(dataset: &Dataset, snapshots: &[&Mark], sudo: bool) -> String {
 /// The command that destroys one bookmark.
 pub fn forget(dataset: &Dataset, bookmark: &Mark, sudo: bool) -> String {
     format!("{}{ZFS} destroy {dataset}#{bookmark}", if sudo { SUDO } else { "" })
+}
+
+/// The most that is run in a row. A shell that takes them apart gets slow with more.
+const ROW: usize = 16_000;
+
+/// How many of these commands, from the first on, go into one row: each behind the other, whatever became of that.
+pub fn row(commands: &[String]) -> (usize, String) {
+    let mut row = String::new();
+    for (number, command) in commands.iter().enumerate() {
+        if number > 0 && row.len() + command.len() > ROW {
+            return (number, row);
+        }
+        if number > 0 {
+            row.push_str(" ; ");
+        }
+        row.push_str(command);
+    }
+    (commands.len(), row)
 }
 
 /// `start` with all of these words behind it, as often as it takes.
@@ -217,6 +236,21 @@ pub(super) mod tests {
         assert_eq!(snapshot(&many.iter().collect::<Vec<_>>(), &mark("x"), CopyId(7)), None);
         assert!(snapshot(&many.iter().take(1000).collect::<Vec<_>>(), &mark("x"), CopyId(7)).is_some());
         assert!(hold(std::iter::empty(), CopyId(7)).is_empty());
+    }
+
+    #[test]
+    fn commands_go_in_rows_of_some_length() {
+        let commands: Vec<String> = (0..500).map(|n| format!("/sbin/zfs destroy rpool/{n:050}@x")).collect();
+        let (mut rest, mut rows, mut seen) = (&commands[..], 0, Vec::new());
+        while !rest.is_empty() {
+            let (number, text) = row(rest);
+            assert!(number > 0 && text.len() <= ROW + 200);
+            seen.extend(text.split(" ; ").map(str::to_owned));
+            (rest, rows) = (&rest[number..], rows + 1);
+        }
+        assert!(seen == commands && (2..5).contains(&rows), "{rows}");
+        let long = ["x".repeat(2 * ROW), "y".into()];
+        assert_eq!(row(&long), (1, long[0].clone()));
     }
 
     #[test]
