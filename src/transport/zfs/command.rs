@@ -49,9 +49,11 @@ pub fn snapshot(datasets: &[&Dataset], name: &Mark, copy: CopyId) -> Option<Stri
 /// The command that sends, and says on its standard error how much it is going to be.
 pub fn send(send: &Send, settings: &Settings) -> String {
     let Send { dataset, snapshot, from, raw, properties } = send;
+    // From a bookmark zfs sends no properties, and refuses to be asked for them.
+    let properties = *properties && !matches!(from, From::Bookmark(_));
     let mut command = format!("{ZFS} send -vP");
     for (letter, wanted) in
-        [('w', *raw), ('c', settings.compressed), ('L', settings.large_block), ('p', *properties)]
+        [('w', *raw), ('c', settings.compressed), ('L', settings.large_block), ('p', properties)]
     {
         if wanted {
             command.push(letter);
