@@ -34,6 +34,19 @@ word!(
     }
 );
 
+impl Child {
+    /// Those above it, the topmost first.
+    pub fn ancestors(&self) -> impl Iterator<Item = Self> {
+        self.0.match_indices('/').map(|(at, _)| Self(self.0[..at].to_owned()))
+    }
+
+    /// What it is called once `from`, which it is or is below of, is called `to`.
+    pub fn moved(&self, from: &Self, to: &Self) -> Option<Self> {
+        let below = self.0.strip_prefix(&from.0)?;
+        (below.is_empty() || below.starts_with('/')).then(|| Self(format!("{to}{below}")))
+    }
+}
+
 /// What a dataset is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -149,6 +162,17 @@ mod tests {
         }
         "1-e604ea4bf-e0-789c63a2".parse::<Token>().expect("a token");
         serde_json::from_str::<Token>("\"-r\"").expect_err("nothing slips through");
+    }
+
+    #[test]
+    fn what_is_below_moves_along() {
+        let child = |text: &str| text.parse::<Child>().expect("a name");
+        let ancestors: Vec<String> = child("a/b/c").ancestors().map(|above| above.to_string()).collect();
+        assert_eq!(ancestors, ["a", "a/b"]);
+        let moved = |of: &str| child(of).moved(&child("a"), &child("x/y")).map(|moved| moved.to_string());
+        assert_eq!(moved("a").as_deref(), Some("x/y"));
+        assert_eq!(moved("a/b").as_deref(), Some("x/y/b"));
+        assert_eq!((moved("ab"), moved("b/a")), (None, None));
     }
 
     #[test]

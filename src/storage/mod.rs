@@ -4,6 +4,7 @@
 //! lock of that fileset; listing and measuring need none, and emptying the trash must work without it.
 
 mod btrfs;
+mod copied;
 mod dataset;
 mod descent;
 mod directory;
@@ -13,7 +14,9 @@ pub mod key;
 mod place;
 mod zfs;
 
+pub use copied::{Copied, Frozen, Origin, Partial};
 pub use error::Error;
+pub use zfs::{Expected, Received, Replica};
 
 use crate::fileset::name::{DatasetName, Name};
 use crate::fileset::snapshot::{Automatic, Kept, Snapshot};
@@ -343,6 +346,22 @@ impl Storage {
             Self::Directory(storage) => storage.open(dataset, fileset, stop).map(Open::Directory),
             Self::Btrfs(storage) => storage.open(dataset, fileset, stop).map(Open::Btrfs),
             Self::Zfs(storage) => storage.open(dataset, fileset, keys, stop).map(Open::Zfs),
+        }
+    }
+
+    /// Opens the dataset as one that holds copies of another host's datasets.
+    pub fn replica(
+        &self,
+        dataset: &DatasetName,
+        fileset: &Name,
+        keys: Option<&Keys>,
+        stop: &Stop,
+    ) -> Result<Replica, Error> {
+        match self {
+            Self::Zfs(storage) => storage.replica(dataset, fileset, keys, stop),
+            Self::Directory(_) | Self::Btrfs(_) => {
+                Err(zfs::Error::NoReplica { filesystem: dataset.to_string() }.into())
+            }
         }
     }
 

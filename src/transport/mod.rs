@@ -152,7 +152,7 @@ impl Failure {
     }
 
     /// `what` we wanted, and the whole chain of why it could not be.
-    fn because(what: impl fmt::Display, error: &dyn std::error::Error) -> Self {
+    pub fn because(what: impl fmt::Display, error: &dyn std::error::Error) -> Self {
         let mut reason = format!("{what}: {error}");
         let mut next = error.source();
         while let Some(cause) = next {
