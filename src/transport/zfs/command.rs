@@ -48,13 +48,9 @@ pub fn snapshot(datasets: &[&Dataset], name: &Mark, copy: CopyId) -> Option<Stri
 
 /// The command that sends, and says on its standard error how much it is going to be.
 pub fn send(send: &Send, settings: &Settings) -> String {
-    let Send { dataset, snapshot, from, raw, properties } = send;
-    // From a bookmark zfs sends no properties, and refuses to be asked for them.
-    let properties = *properties && !matches!(from, From::Bookmark(_));
+    let Send { dataset, snapshot, from, raw } = send;
     let mut command = format!("{ZFS} send -vP");
-    for (letter, wanted) in
-        [('w', *raw), ('c', settings.compressed), ('L', settings.large_block), ('p', properties)]
-    {
+    for (letter, wanted) in [('w', *raw), ('c', settings.compressed), ('L', settings.large_block)] {
         if wanted {
             command.push(letter);
         }
@@ -162,8 +158,7 @@ pub(super) mod tests {
         let settings = settings(&["rpool/data"], &[], true);
         let (one, other) = (dataset("rpool/data/a.b:c_-"), dataset("rpool/data"));
         let (name, base) = (mark("planb-20260102T030405Z-0000000000000007"), mark("auto_2026.01:x-"));
-        let of =
-            |from, raw| Send { dataset: one.clone(), snapshot: name.clone(), from, raw, properties: raw };
+        let of = |from, raw| Send { dataset: one.clone(), snapshot: name.clone(), from, raw };
         let copy = CopyId(7);
         let pairs = || [(&one, &name), (&other, &name)].into_iter();
         [
@@ -218,14 +213,13 @@ pub(super) mod tests {
             snapshot: mark("b"),
             from: From::Bookmark(mark("a")),
             raw: true,
-            properties: false,
         };
         assert_eq!(send(&wish, &settings), "/sbin/zfs send -vPwcL -i rpool/data#a rpool/data@b");
-        (settings.compressed, settings.large_block, wish.raw, wish.properties) = (false, false, false, true);
+        (settings.compressed, settings.large_block, wish.raw) = (false, false, false);
         wish.from = From::Snapshot(mark("a"));
-        assert_eq!(send(&wish, &settings), "/sbin/zfs send -vPp -i rpool/data@a rpool/data@b");
+        assert_eq!(send(&wish, &settings), "/sbin/zfs send -vP -i rpool/data@a rpool/data@b");
         wish.from = From::Nothing;
-        assert_eq!(send(&wish, &settings), "/sbin/zfs send -vPp rpool/data@b");
+        assert_eq!(send(&wish, &settings), "/sbin/zfs send -vP rpool/data@b");
     }
 
     #[test]

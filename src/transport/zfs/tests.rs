@@ -101,7 +101,7 @@ fn receiver(most: u64) -> (File, JoinHandle<u64>) {
 
 fn send(from: From) -> Order {
     let (dataset, snapshot) = ("rpool/data".parse().expect("a name"), NAME.parse().expect("a name"));
-    Order::Send(Send { dataset, snapshot, from, raw: false, properties: false })
+    Order::Send(Send { dataset, snapshot, from, raw: false })
 }
 
 fn endless() -> Order {
