@@ -20,5 +20,7 @@ mod pool;
 mod replication;
 #[path = "zfs/runs.rs"]
 mod runs;
+#[path = "zfs/source.rs"]
+mod source;
 #[path = "zfs/trouble.rs"]
 mod trouble;

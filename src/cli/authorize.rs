@@ -48,7 +48,7 @@ impl Authorize {
         }
         let key = read(key)?;
         let filesets = filesets.into_iter().map(|(name, transport, _)| (name, transport)).collect();
-        out::print(&source::script(&source::Filesets { asked: &self.name, key: &key, filesets })?)?;
+        out::print(&source::script(&source::Alike { asked: &self.name, key: &key, filesets })?)?;
         Ok(Exit::Done)
     }
 

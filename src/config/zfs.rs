@@ -9,7 +9,9 @@ use super::value::Data;
 use super::zones::Zones;
 use crate::fileset::name::DatasetName;
 use crate::storage;
-use crate::transport::zfs::settings::{Selected, Settings};
+use crate::transport::ssh::login::Login;
+use crate::transport::zfs::settings::{Exclude, Selected, Settings};
+use std::path::Path;
 
 /// zfs(8): the longest name of a snapshot, with its dataset's.
 const LONGEST: usize = 255;
@@ -53,6 +55,9 @@ pub fn judge(
     if let (Some(datasets), Some(recursive)) = (&datasets, recursive) {
         clashes(merged, datasets, recursive, faults);
         if let Some((storage, dataset)) = place {
+            if let (Some(login), Some(exclude)) = (&login, &exclude) {
+                swallowed(merged, login, (datasets, recursive, exclude), &storage.settings, faults);
+            }
             too_long(merged, datasets, &storage.settings.name_of(dataset), faults);
         }
     }
@@ -125,6 +130,34 @@ fn clashes(merged: &Merged<'_>, datasets: &[Selected], recursive: bool, faults: 
             continue;
         };
         faults.push(blame(merged, number, message));
+    }
+}
+
+/// Datasets of this machine that hold what is received, or are it: each run would receive what the last one did.
+fn swallowed(
+    merged: &Merged<'_>,
+    login: &Login,
+    (datasets, recursive, exclude): (&[Selected], bool, &[Exclude]),
+    storage: &storage::Settings,
+    faults: &mut Vec<Diagnostic>,
+) {
+    let Some(parent) = storage.parent() else { return };
+    if !matches!(login.host.as_str(), "localhost" | "127.0.0.1" | "::1")
+        || exclude.iter().any(|exclude| exclude.matches(parent.as_str()))
+    {
+        return;
+    }
+    for (number, Selected { dataset, .. }) in datasets.iter().enumerate() {
+        let dataset_path = Path::new(dataset.as_str());
+        if dataset_path.starts_with(parent.as_path())
+            || recursive && parent.as_path().starts_with(dataset_path)
+        {
+            let message = format!(
+                "{dataset} and {parent}, in which backups are kept, are one within the other on this machine: leave {parent} out \
+                 with `exclude`"
+            );
+            faults.push(blame(merged, number, message));
+        }
     }
 }
 

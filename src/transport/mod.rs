@@ -25,7 +25,6 @@ use std::path::Path;
 /// A fileset's transport, as configured and valid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[expect(clippy::large_enum_variant, reason = "a fileset has one of it, and stays where it is")]
 pub enum Transport {
     Rsync(rsync::settings::Settings),
     Zfs(zfs::settings::Settings),
@@ -207,7 +206,7 @@ pub fn rehearse(
 ) -> Result<Rehearsal, Failure> {
     match transport {
         Transport::Rsync(settings) => rsync::rehearse(settings, job, tell),
-        Transport::Zfs(_) => Err(zfs::not_into_a_directory()),
+        Transport::Zfs(_) => Err(zfs::no_dry_run()),
         Transport::Exec(settings) => exec::rehearse(settings),
     }
 }

@@ -10,6 +10,10 @@ const HOST: &str = r#"
 type = "directory"
 path = "/srv/backups"
 
+[storage.tank]
+type = "zfs"
+parent = "tank/BACKUP"
+
 [defaults]
 storage = "main"
 

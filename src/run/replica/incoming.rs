@@ -115,13 +115,8 @@ impl Story<'_> {
             How::Resume { token } => (Order::Resume { token: token.clone() }, None),
             How::Send { base } => {
                 let from = base.as_ref().map_or(From::Nothing, |base| base.from.clone());
-                let send = Send {
-                    dataset: dataset.clone(),
-                    snapshot: wanted.target.name.clone(),
-                    from,
-                    raw: *raw,
-                    properties: false,
-                };
+                let send =
+                    Send { dataset: dataset.clone(), snapshot: wanted.target.name.clone(), from, raw: *raw };
                 (Order::Send(send), Some(base.as_ref().map_or(0, |base| base.guid)))
             }
         };

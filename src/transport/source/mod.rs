@@ -2,21 +2,20 @@
 //!
 //! Three locks, one behind the other, each of which holds alone: sshd gives the key no terminal, no forwarding and no command
 //! but ours (`restrict`, `command=`); that command lets nothing pass but rsync's sending side and zfs, with known arguments;
-//! sudo and zfs's permissions let nothing else be done either. The patterns of the last two are one ([`admission`],
-//! [`zfs::admission`]).
+//! sudo and zfs's permissions let nothing else be done either. The patterns of the last two are one (`admission` of each
+//! transport).
 
+mod needs;
 pub mod proof;
 
 use super::Transport;
-use super::rsync::admission::{self, Odd};
+use super::rsync::admission::Odd;
 use super::rsync::remote;
-use super::rsync::settings::Source;
-use super::rsync::words::RemoteProgram;
 use super::ssh::login;
-use super::zfs;
 use super::zfs::command::ZFS;
 use crate::fileset::invalid::Invalid;
 use crate::fileset::name::Name;
+use needs::Needs;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::str::FromStr;
@@ -48,81 +47,12 @@ impl FromStr for PublicKey {
 
 /// Filesets of one source that log in alike.
 #[derive(Debug)]
-pub struct Filesets<'a> {
+pub struct Alike<'a> {
     /// What the administrator asked for.
     pub asked: &'a str,
     pub key: &'a PublicKey,
     /// Never empty; all with the same host and user.
     pub filesets: Vec<(&'a Name, &'a Transport)>,
-}
-
-/// What these filesets need, all together.
-#[derive(Debug, Default)]
-struct Needs<'a> {
-    /// Commands that sshd may be asked for, as regular expressions.
-    commands: BTreeSet<String>,
-    /// Programs that must be there, each with what finds it in the script.
-    programs: BTreeSet<&'a str>,
-    /// rsync's, with whose fileset says so.
-    rsync: Option<(&'a Name, &'a RemoteProgram)>,
-    /// Of rsync's arguments under sudo.
-    rsync_rules: BTreeSet<String>,
-    /// Of zfs's.
-    zfs_rules: BTreeSet<String>,
-    /// What streams may be of that go on.
-    resumed: BTreeSet<String>,
-    /// zfs's own permissions.
-    grants: BTreeSet<String>,
-}
-
-impl<'a> Needs<'a> {
-    fn add(&mut self, name: &'a Name, transport: &'a Transport) -> Result<(), Error> {
-        match transport {
-            Transport::Rsync(settings) => {
-                let Source::Ssh(ssh) = &settings.source else {
-                    return Err(Error::NotSsh { fileset: name.clone() });
-                };
-                match self.rsync {
-                    Some((one, program)) if *program != ssh.rsync_path => {
-                        return Err(Error::TwoPrograms { one: one.clone(), other: name.clone() });
-                    }
-                    _ => self.rsync = Some((name, &ssh.rsync_path)),
-                }
-                let odd = |source| Error::Odd { fileset: name.clone(), source };
-                self.programs.insert(ssh.rsync_path.as_str());
-                self.commands.insert(admission::command(settings, ssh).map_err(odd)?);
-                if ssh.sudo {
-                    self.rsync_rules.insert(admission::arguments(settings, ssh).map_err(odd)?);
-                }
-            }
-            Transport::Zfs(settings) => {
-                self.programs.insert(ZFS);
-                self.commands.extend(zfs::admission::commands(settings));
-                self.resumed.insert(zfs::admission::resumed(settings));
-                if settings.sudo {
-                    self.zfs_rules.insert(zfs::admission::destroy(settings));
-                }
-                if settings.login.user.as_str() != "root" {
-                    self.grants.extend(zfs::admission::grants(settings));
-                }
-            }
-            Transport::Exec(_) => return Err(Error::NotSsh { fileset: name.clone() }),
-        }
-        Ok(())
-    }
-
-    /// sudo's rules, in an unquoted here-document: only these characters mean something in one, and no pattern has another.
-    fn rules(&self, user: &str) -> Option<String> {
-        let rule = |program: &str, arguments: &String| {
-            let arguments = arguments.replace('\\', r"\\").replace('$', r"\$");
-            format!("{user} ALL=(root) NOPASSWD: {program} ^{arguments}\\$")
-        };
-        let of_rsync = self.rsync_rules.iter().map(|rule_of| rule("$rsync", rule_of));
-        // A number sign begins a comment.
-        let of_zfs = self.zfs_rules.iter().map(|rule_of| rule(ZFS, &rule_of.replace('#', r"\#")));
-        let rules: Vec<String> = of_rsync.chain(of_zfs).collect();
-        (!rules.is_empty()).then(|| rules.join("\n"))
-    }
 }
 
 /// Why there is no script.
@@ -137,7 +67,7 @@ pub enum Error {
 }
 
 /// The script for the source, for sh.
-pub fn script(of: &Filesets<'_>) -> Result<String, Error> {
+pub fn script(of: &Alike<'_>) -> Result<String, Error> {
     let mut needs = Needs::default();
     let mut first: Option<&login::Login> = None;
     for &(name, transport) in &of.filesets {
@@ -173,29 +103,27 @@ pub fn script(of: &Filesets<'_>) -> Result<String, Error> {
         None => String::new(),
         Some(rules) => {
             let mut may = Vec::new();
-            let mut programs = String::new();
+            let mut programs = "";
             if !needs.rsync_rules.is_empty() {
                 may.push("rsync's sending side");
-                programs = "    rsync=$(command -v @RSYNC@)\n".to_owned();
+                programs = "    rsync=$(command -v @RSYNC@)\n";
             }
             if !needs.zfs_rules.is_empty() {
                 may.push("zfs destroy of PlanB's own snapshots");
             }
             line(&format!("{sudoers}, with {} and nothing else", may.join(", ")));
-            SUDO.replace("@PROGRAMS@\n", &programs).replace("@RULES@", &rules).replace("@SUDOERS@", &sudoers)
+            SUDO.replace("@PROGRAMS@\n", programs).replace("@RULES@", &rules).replace("@SUDOERS@", &sudoers)
         }
     };
     let (mut grants, mut undo) = (String::new(), String::new());
     if !needs.grants.is_empty() {
         line(&format!("permissions of zfs's (zfs-allow(8)) for {user}, on the datasets that are backed up"));
         undo = format!(" zfs unallow -u {user} DATASET takes the permissions back.");
-        grants.push_str(
-            "\n    # Nothing that loses anything: where something may be destroyed, sudo sees to what.\n",
-        );
-        if needs.grants.iter().any(|grant| grant.contains("destroy")) {
-            grants = "\n    # zfs cannot tell the right to destroy a snapshot from that to destroy all. With sudo = true it need not.\n"
-                .to_owned();
-        }
+        grants.push_str(if needs.grants.iter().any(|grant| grant.contains("destroy")) {
+            "\n    # zfs cannot tell the right to destroy a snapshot from that to destroy all. With sudo = true it need not.\n"
+        } else {
+            "\n    # Nothing that loses anything: what may be destroyed is sudo's matter.\n"
+        });
         for grant in &needs.grants {
             let _ = writeln!(grants, "    {ZFS} allow {grant}");
         }
@@ -229,10 +157,11 @@ pub fn script(of: &Filesets<'_>) -> Result<String, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rsync::settings::{Ionice, Metadata, Settings, Ssh, Vanished};
+    use super::super::rsync::settings::{Ionice, Metadata, Settings, Source, Ssh, Vanished};
+    use super::super::zfs;
     use super::*;
     use crate::fileset::quantity::Span;
-    use crate::host::process::{Input, Limits, Program};
+    use crate::host::process::{Ending, Input, Limits, Program};
     use crate::host::signals::Stop;
 
     fn settings(path: &str, user: &str) -> Settings {
@@ -267,7 +196,7 @@ mod tests {
         let name: Name = "web1".parse().expect("a name");
         let transports: Vec<Transport> = settings.iter().cloned().map(Transport::Rsync).collect();
         let filesets = transports.iter().map(|transport| (&name, transport)).collect();
-        script(&Filesets { asked: "web1", key: &key, filesets })
+        script(&Alike { asked: "web1", key: &key, filesets })
     }
 
     #[test]
@@ -321,7 +250,7 @@ mod tests {
             let files = Transport::Rsync(settings("/srv", user));
             let datasets = Transport::Zfs(zfs_settings(user));
             let filesets = vec![(&web, &files), (&vms, &datasets)];
-            let text = script(&Filesets { asked: "web1.example", key: &key, filesets }).expect("a script");
+            let text = script(&Alike { asked: "web1.example", key: &key, filesets }).expect("a script");
             let is_root = user == "root";
             assert_eq!(text.matches("NOPASSWD").count(), if is_root { 0 } else { 2 }, "{text}");
             assert_eq!(text.matches("/sbin/zfs allow -u").count(), if is_root { 0 } else { 2 });
@@ -345,8 +274,52 @@ mod tests {
         alone.sudo = false;
         let alone = Transport::Zfs(alone);
         let text =
-            script(&Filesets { asked: "vms", key: &key, filesets: vec![(&vms, &alone)] }).expect("a script");
+            script(&Alike { asked: "vms", key: &key, filesets: vec![(&vms, &alone)] }).expect("a script");
         assert!(text.contains(",destroy,mount rpool/data") && !text.contains("sudoers.d"), "{text}");
+    }
+
+    #[test]
+    fn every_command_of_a_row_is_allowed_or_none_is_run() {
+        let stop = Stop::new().expect("a socket pair");
+        let (name, key): (Name, _) =
+            ("vms".parse().expect("a name"), "ssh-ed25519 AAAA".parse().expect("a key"));
+        let datasets = Transport::Zfs(zfs_settings("remotebackup"));
+        let text =
+            script(&Alike { asked: "vms", key: &key, filesets: vec![(&name, &datasets)] }).expect("a script");
+        // zfs says which words it got.
+        let served = served(&text).replace("/sbin/zfs", "echo");
+        let asked = |command: &str| {
+            let sh = Program::find("sh").expect("sh").args(["-c", &served]);
+            let said = sh
+                .env("SSH_ORIGINAL_COMMAND", command.replace("/sbin/zfs", "echo"))
+                .capture(Limits { stop: &stop, deadline: None }, 1 << 16)
+                .expect("it runs");
+            (said.ending, String::from_utf8(said.stdout).expect("text"))
+        };
+        let mark = "planb-20260102T030405Z-0000000000000007";
+        let one = format!("/sbin/zfs hold planb-0000000000000007 rpool/data@{mark}");
+        let other = format!("/sbin/zfs bookmark rpool/data@{mark} rpool/data#{mark}");
+        let said = |command: &str| format!("{}\n", command.trim_start_matches("/sbin/zfs "));
+        assert_eq!(asked(&one), (Ending::Exited(0), said(&one)));
+        assert_eq!(asked(&format!("{one} ; {other}")), (Ending::Exited(0), said(&one) + &said(&other)));
+        for bad in [
+            "",
+            " ",
+            ";",
+            "id",
+            &format!("{one} ; id"),
+            &format!("id ; {one}"),
+            &format!("{one};id"),
+            &format!("{one} ; ; {other}"),
+            &format!("{one} & id"),
+            &format!("{one} | id"),
+            &format!("{one}\nid"),
+            &format!("{one} $(id)"),
+            &format!("{one} ; /sbin/zfs send -vP -t 1-0"),
+            &format!("{one} *"),
+        ] {
+            assert_eq!(asked(bad), (Ending::Exited(126), String::new()), "{bad:?}");
+        }
     }
 
     /// The forced command.

@@ -1,7 +1,8 @@
 //! What is asked of the source, as the text that its login shell reads.
 //!
-//! Nothing in it is quoted: every word is made of characters that no shell takes for anything but themselves. So the text
-//! is the same words to every shell, and a forced command can read it without being one.
+//! Nothing in it is quoted: every word is made of characters that no shell takes for anything but themselves, but for the
+//! semicolon between commands in a [`row`]. So the text is the same words to every shell, and a forced command can read it
+//! without being one.
 //!
 //! A source that was set up by `planb authorize` lets exactly these through ([`admission`](super::admission)).
 
@@ -47,11 +48,9 @@ pub fn snapshot(datasets: &[&Dataset], name: &Mark, copy: CopyId) -> Option<Stri
 
 /// The command that sends, and says on its standard error how much it is going to be.
 pub fn send(send: &Send, settings: &Settings) -> String {
-    let Send { dataset, snapshot, from, raw, properties } = send;
+    let Send { dataset, snapshot, from, raw } = send;
     let mut command = format!("{ZFS} send -vP");
-    for (letter, wanted) in
-        [('w', *raw), ('c', settings.compressed), ('L', settings.large_block), ('p', *properties)]
-    {
+    for (letter, wanted) in [('w', *raw), ('c', settings.compressed), ('L', settings.large_block)] {
         if wanted {
             command.push(letter);
         }
@@ -106,6 +105,24 @@ pub fn forget(dataset: &Dataset, bookmark: &Mark, sudo: bool) -> String {
     format!("{}{ZFS} destroy {dataset}#{bookmark}", if sudo { SUDO } else { "" })
 }
 
+/// The most that is run in a row. A shell that takes them apart gets slow with more.
+const ROW: usize = 16_000;
+
+/// How many of these commands, from the first on, go into one row: each behind the other, whatever became of that.
+pub fn row(commands: &[String]) -> (usize, String) {
+    let mut row = String::new();
+    for (number, command) in commands.iter().enumerate() {
+        if number > 0 && row.len() + command.len() > ROW {
+            return (number, row);
+        }
+        if number > 0 {
+            row.push_str(" ; ");
+        }
+        row.push_str(command);
+    }
+    (commands.len(), row)
+}
+
 /// `start` with all of these words behind it, as often as it takes.
 fn shared(start: &str, words: impl Iterator<Item = String>) -> Vec<String> {
     let mut commands: Vec<String> = Vec::new();
@@ -141,8 +158,7 @@ pub(super) mod tests {
         let settings = settings(&["rpool/data"], &[], true);
         let (one, other) = (dataset("rpool/data/a.b:c_-"), dataset("rpool/data"));
         let (name, base) = (mark("planb-20260102T030405Z-0000000000000007"), mark("auto_2026.01:x-"));
-        let of =
-            |from, raw| Send { dataset: one.clone(), snapshot: name.clone(), from, raw, properties: raw };
+        let of = |from, raw| Send { dataset: one.clone(), snapshot: name.clone(), from, raw };
         let copy = CopyId(7);
         let pairs = || [(&one, &name), (&other, &name)].into_iter();
         [
@@ -197,14 +213,13 @@ pub(super) mod tests {
             snapshot: mark("b"),
             from: From::Bookmark(mark("a")),
             raw: true,
-            properties: false,
         };
         assert_eq!(send(&wish, &settings), "/sbin/zfs send -vPwcL -i rpool/data#a rpool/data@b");
-        (settings.compressed, settings.large_block, wish.raw, wish.properties) = (false, false, false, true);
+        (settings.compressed, settings.large_block, wish.raw) = (false, false, false);
         wish.from = From::Snapshot(mark("a"));
-        assert_eq!(send(&wish, &settings), "/sbin/zfs send -vPp -i rpool/data@a rpool/data@b");
+        assert_eq!(send(&wish, &settings), "/sbin/zfs send -vP -i rpool/data@a rpool/data@b");
         wish.from = From::Nothing;
-        assert_eq!(send(&wish, &settings), "/sbin/zfs send -vPp rpool/data@b");
+        assert_eq!(send(&wish, &settings), "/sbin/zfs send -vP rpool/data@b");
     }
 
     #[test]
@@ -217,6 +232,21 @@ pub(super) mod tests {
         assert_eq!(snapshot(&many.iter().collect::<Vec<_>>(), &mark("x"), CopyId(7)), None);
         assert!(snapshot(&many.iter().take(1000).collect::<Vec<_>>(), &mark("x"), CopyId(7)).is_some());
         assert!(hold(std::iter::empty(), CopyId(7)).is_empty());
+    }
+
+    #[test]
+    fn commands_go_in_rows_of_some_length() {
+        let commands: Vec<String> = (0..500).map(|n| format!("/sbin/zfs destroy rpool/{n:050}@x")).collect();
+        let (mut rest, mut rows, mut seen) = (&commands[..], 0, Vec::new());
+        while !rest.is_empty() {
+            let (number, text) = row(rest);
+            assert!(number > 0 && text.len() <= ROW + 200);
+            seen.extend(text.split(" ; ").map(str::to_owned));
+            (rest, rows) = (&rest[number..], rows + 1);
+        }
+        assert!(seen == commands && (2..5).contains(&rows), "{rows}");
+        let long = ["x".repeat(2 * ROW), "y".into()];
+        assert_eq!(row(&long), (1, long[0].clone()));
     }
 
     #[test]

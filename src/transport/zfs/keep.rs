@@ -60,9 +60,11 @@ impl Hands<'_> {
 
         let hold: Vec<_> = plans.iter().filter(|(_, plan)| plan.hold).map(|(base, _)| *base).collect();
         let not_held = self.hold(&hold, tell)?;
-        for (base, plan) in &plans {
-            let bookmarked = !plan.bookmark || self.bookmark(base, tell)?;
-            if bookmarked || !not_held.contains(&base.dataset) {
+        let bookmark: Vec<_> =
+            plans.iter().filter(|(_, plan)| plan.bookmark).map(|(base, _)| *base).collect();
+        let not_marked = self.bookmark(&bookmark, tell)?;
+        for (base, _) in &plans {
+            if !(not_held.contains(&base.dataset) && not_marked.contains(&base.dataset)) {
                 guarded.insert(base.dataset.clone());
             }
         }
@@ -78,16 +80,65 @@ impl Hands<'_> {
                 tell(Event::Degraded(format!("a snapshot on the source is not let go: {line}")));
             }
         }
-        for (base, plan) in &plans {
-            self.destroy(&base.dataset, &plan.destroy, tell)?;
-            for bookmark in &plan.forget {
-                let done = self.run(&command::forget(&base.dataset, bookmark, self.settings.sudo), tell)?;
-                if !done.ending.is_clean() && !is_gone(&done) {
-                    self.could_not("destroy a bookmark", &done, tell);
-                }
+        let old: Vec<_> = plans.iter().filter(|(_, plan)| !plan.destroy.is_empty()).collect();
+        let commands: Vec<String> = old
+            .iter()
+            .map(|(base, plan)| {
+                let names: Vec<&Mark> = plan.destroy.iter().collect();
+                command::destroy(&base.dataset, &names, self.settings.sudo)
+            })
+            .collect();
+        let of_old = |number: usize, line: &str| line.contains(&format!("{}@", old[number].0.dataset));
+        let went = self.in_rows(&commands, of_old, tell)?;
+        for ((base, plan), went) in old.iter().zip(went) {
+            if went.is_some() {
+                // Of several at once none is destroyed where one cannot be.
+                self.destroy(&base.dataset, &plan.destroy, tell)?;
             }
         }
+        let marks: Vec<(&Dataset, &Mark)> = plans
+            .iter()
+            .flat_map(|(base, plan)| plan.forget.iter().map(|mark| (&base.dataset, mark)))
+            .collect();
+        let forget = |(dataset, mark): &(&Dataset, &Mark)| command::forget(dataset, mark, self.settings.sudo);
+        let commands: Vec<String> = marks.iter().map(forget).collect();
+        let of_mark =
+            |number: usize, line: &str| line.contains(&format!("{}#{}", marks[number].0, marks[number].1));
+        let went = self.in_rows(&commands, of_mark, tell)?;
+        if let Some(why) = went.into_iter().flatten().find(|line| !line.contains("does not exist")) {
+            tell(Event::Degraded(format!(
+                "the backup is good, but an old bookmark on the source stays: {why}"
+            )));
+        }
         Ok(())
+    }
+
+    /// Runs these commands, many at a time. Of each why it did not do what it should, where that is so: a row of commands
+    /// has one exit code, the last one's, and those that end well say nothing. `is_about`: whether a line is about that command.
+    fn in_rows(
+        &self,
+        commands: &[String],
+        is_about: impl Fn(usize, &str) -> bool,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<Vec<Option<String>>, Failure> {
+        let mut came: Vec<Option<String>> = Vec::new();
+        while came.len() < commands.len() {
+            let (number, row) = command::row(&commands[came.len()..]);
+            let done = self.run(&row, tell)?;
+            let of = |number: usize| done.said.lines().find(|line| is_about(number, line)).map(str::to_owned);
+            let first = came.len();
+            let mut found: Vec<Option<String>> = (first..first + number).map(of).collect();
+            let told = done.ending.is_clean() || found.iter().any(Option::is_some);
+            if !(told && done.said.is_whole()) {
+                // Nobody knows which: any.
+                let why = self.failure("do that", &done).reason;
+                for line in found.iter_mut().filter(|line| line.is_none()) {
+                    *line = Some(why.clone());
+                }
+            }
+            came.extend(found);
+        }
+        Ok(came)
     }
 
     /// Holds all of these. Of which datasets it could not.
@@ -101,11 +152,18 @@ impl Hands<'_> {
             let mut blamed = false;
             for Base { dataset, snapshot, .. } in bases {
                 let name = format!("'{dataset}@{snapshot}'");
-                let Some(line) = done.said.lines().find(|line| line.contains(&name)) else { continue };
-                blamed = true;
-                if !line.contains("tag already exists") {
-                    not_held.insert(dataset.clone());
-                    tell(Event::Degraded(format!("what the next transfer builds on is not held: {line}")));
+                match done.said.lines().find(|line| line.contains(&name)) {
+                    Some(line) if line.contains("tag already exists") => blamed = true,
+                    Some(line) => {
+                        blamed = true;
+                        not_held.insert(dataset.clone());
+                        tell(Event::Degraded(format!(
+                            "what the next transfer builds on is not held: {line}"
+                        )));
+                    }
+                    None if done.said.is_whole() => {}
+                    // It may be among what was not kept of all that was said.
+                    None => drop(not_held.insert(dataset.clone())),
                 }
             }
             if !blamed {
@@ -116,15 +174,26 @@ impl Hands<'_> {
         Ok(not_held)
     }
 
-    /// Whether there is a bookmark now.
-    fn bookmark(&self, base: &Base, tell: &mut dyn FnMut(Event)) -> Result<bool, Failure> {
-        let done = self.run(&command::bookmark(&base.dataset, &base.snapshot), tell)?;
-        let there = || done.said.lines().any(|line| line.contains("exists"));
-        let made = done.ending.is_clean() || there();
-        if !made {
-            self.could_not("bookmark a snapshot", &done, tell);
+    /// Bookmarks all of these. Of which datasets there is none now.
+    fn bookmark(&self, bases: &[&Base], tell: &mut dyn FnMut(Event)) -> Result<BTreeSet<Dataset>, Failure> {
+        let commands: Vec<String> =
+            bases.iter().map(|base| command::bookmark(&base.dataset, &base.snapshot)).collect();
+        let of_base = |number: usize, line: &str| {
+            let Base { dataset, snapshot, .. } = bases[number];
+            ['#', '@'].iter().any(|mark| line.contains(&format!("{dataset}{mark}{snapshot}")))
+        };
+        let went = self.in_rows(&commands, of_base, tell)?;
+        let mut not_marked = BTreeSet::new();
+        for (base, why) in bases.iter().zip(went) {
+            let Some(why) = why.filter(|why| !why.contains("exists")) else { continue };
+            if not_marked.is_empty() {
+                tell(Event::Degraded(format!(
+                    "the backup is good, but a snapshot on the source has no bookmark: {why}"
+                )));
+            }
+            not_marked.insert(base.dataset.clone());
         }
-        Ok(made)
+        Ok(not_marked)
     }
 
     /// Destroys snapshots of ours. One that is in use keeps none of the others.

@@ -217,8 +217,10 @@ rpool/data/tmp/a b\tfilesystem\t22\t8\toff\t-\t-\t98304\t0\t-\t-
     #[test]
     fn only_what_is_meant_is_listed_where_what_is_below_is_not() {
         let flat = settings(&["rpool/data"], &[], false);
-        let text: String =
-            TEXT.lines().filter(|line| !line.contains("a b")).map(|line| format!("{line}\n")).collect();
+        let text = TEXT.lines().filter(|line| !line.contains("a b")).collect::<Vec<_>>().join(
+            "
+",
+        );
         let found = datasets(&text, &flat, CopyId(8)).expect("understood");
         assert_eq!(found.iter().map(|source| source.dataset.as_str()).collect::<Vec<_>>(), ["rpool/data"]);
         assert_eq!(found[0].snapshots.iter().filter(|snapshot| snapshot.is_ours).count(), 1);

@@ -84,7 +84,10 @@ impl<'a> Hands<'a> {
             };
             let absent: Vec<Dataset> =
                 selected.iter().copied().filter(|dataset| gone(dataset)).cloned().collect();
-            if !(done.ending.is_clean() || done.ending == Ending::Exited(1) && !absent.is_empty()) {
+            // So does one that goes while it is being listed.
+            let gone =
+                |line: &str| line.starts_with("cannot open '") && line.ends_with("': dataset does not exist");
+            if !(done.ending.is_clean() || done.ending == Ending::Exited(1) && done.said.lines().all(gone)) {
                 return Err(self.failure("list its datasets", &done));
             }
             missing.extend(absent);
@@ -274,7 +277,7 @@ impl Report {
                 }
                 self.in_token = false;
             }
-            (Some("full"), Some(_), Some(_)) | (Some("incremental"), Some(_), Some(_)) => {}
+            (Some("full" | "incremental"), Some(_), Some(_)) => {}
             (Some(time), Some(bytes), Some(_)) if is_time(time) && bytes.parse::<u64>().is_ok() => {}
             (Some("resume token contents:"), None, None) => self.in_token = true,
             (Some("" | "nvlist version: 0"), ..) if self.in_token => {}
@@ -294,6 +297,14 @@ fn is_time(text: &str) -> bool {
 /// Datasets are received, and no directory is filled.
 pub(super) fn not_into_a_directory() -> Failure {
     Failure::failed("datasets of ZFS are received by the run, not into a directory")
+}
+
+/// What would come is known when there is a snapshot to send, and a dry run makes none.
+pub(super) fn no_dry_run() -> Failure {
+    Failure::failed(
+        "there is no dry run of datasets: how much would come is known when the source has made a snapshot; \
+         planb check --connect shows whether it may",
+    )
 }
 
 #[cfg(test)]

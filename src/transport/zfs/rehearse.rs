@@ -92,7 +92,6 @@ impl Hands<'_> {
             snapshot: name.clone(),
             from: From::Nothing,
             raw: self.settings.is_raw(source.encryption.is_some()),
-            properties: true,
         };
         let program = self
             .connection

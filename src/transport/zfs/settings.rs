@@ -12,6 +12,7 @@ use std::str::FromStr;
 /// A valid `[zfs]` table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own, and none follows from another")]
 pub struct Settings {
     pub login: Login,
     /// Never empty; no two have one child, and none is within another where `recursive`.

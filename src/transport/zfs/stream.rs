@@ -220,7 +220,7 @@ mod tests {
         let mut stream = Stream::new(&mut open, limits, None, 0);
         // More than a pipe has room for.
         for n in 0..100_u8 {
-            assert!(stream.push(&[n; 64 * 1024]).is_continue(), "{:?}", stream.broken);
+            assert!(stream.push(&vec![n; 64 * 1024]).is_continue(), "{:?}", stream.broken);
         }
         assert_eq!(stream.bytes, 100 * 64 * 1024);
         drop(stream);
@@ -239,7 +239,7 @@ mod tests {
         let mut push = |deadline| {
             let mut open = || writers.pop().ok_or_else(|| io::Error::other("no more"));
             let mut stream = Stream::new(&mut open, Limits { stop: &stop, deadline }, None, 0);
-            while stream.push(&[0; 64 * 1024]).is_continue() {}
+            while stream.push(&vec![0; 64 * 1024]).is_continue() {}
             (stream.broken, stream.bytes)
         };
         assert!(matches!(push(soon), (Some(Broken::Limits), 1..)));
@@ -258,7 +258,7 @@ mod tests {
         let mut stream = Stream::new(&mut open, limits, Some(1 << 20), 0);
         let started = Instant::now();
         for _ in 0..6 {
-            assert!(stream.push(&[0; 64 * 1024]).is_continue());
+            assert!(stream.push(&vec![0; 64 * 1024]).is_continue());
         }
         // The last piece may go when the five before it are paid for.
         let took = started.elapsed();

@@ -40,8 +40,6 @@ pub struct Send {
     pub from: From,
     /// As it lies on the source's disks, encrypted where it is.
     pub raw: bool,
-    /// With the dataset's properties (`zfs send -p`), for the receiving side to choose from.
-    pub properties: bool,
 }
 
 /// What the other side has already, and the stream builds on.
