@@ -91,8 +91,9 @@ impl Settings {
         }
     }
 
-    /// What a person calls who wants to be rid of a dataset and all its snapshots. We never do.
-    pub fn destroying(&self, dataset: &DatasetName) -> String {
+    /// What a person calls who wants to be rid of a dataset and all its snapshots. We never do. `is_container`: there are
+    /// datasets of another host below it.
+    pub fn destroying(&self, dataset: &DatasetName, is_container: bool) -> String {
         let quoted = |path: PathBuf| format!("'{}'", path.display());
         match self {
             Self::Directory { path } => format!("rm -rf --one-file-system {}", quoted(path.join(dataset))),
@@ -102,6 +103,13 @@ impl Settings {
                 format!(
                     "find {path} -mindepth 1 -maxdepth 3 -inum 256 -prune -exec btrfs subvolume delete {{}} + && \
                      rm -rf --one-file-system {path}"
+                )
+            }
+            Self::Zfs { parent, .. } if is_container => {
+                let hold = zfs::HOLD;
+                format!(
+                    "zfs list -Hro name -t snapshot {parent}/{dataset} | xargs -rn1 zfs release {hold}; zfs destroy -r \
+                     {parent}/{dataset}"
                 )
             }
             Self::Zfs { parent, .. } => format!("zfs destroy -r {parent}/{dataset}"),
@@ -195,6 +203,8 @@ pub struct Held {
     pub newest: Option<OffsetDateTime>,
     /// Bytes of all that is in it, where the storage knows.
     pub used: Option<u64>,
+    /// There are datasets below it.
+    pub is_container: bool,
 }
 
 /// A dataset of the fileset `old` that is to be `new`'s, and called `to`.

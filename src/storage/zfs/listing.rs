@@ -74,12 +74,13 @@ pub fn of_dataset(text: &str, dataset: &str) -> (Vec<Row>, Vec<SnapshotName>) {
     (own, broken)
 }
 
-/// The datasets right below `parent`, by name, of `zfs list -Hp -t filesystem,snapshot -o name,used,planb:fileset -d 2 PARENT`:
+/// The datasets right below `parent`, by name, of `zfs list -Hp -t filesystem,volume,snapshot -o name,used,planb:fileset,type
+/// -d 2 PARENT`:
 ///
 /// ```text
-/// tank/BACKUP  196608  -
-/// tank/BACKUP/web1  98304  web1
-/// tank/BACKUP/web1@planb-20260102T0304Z  8192  web1
+/// tank/BACKUP  196608  -  filesystem
+/// tank/BACKUP/web1  98304  web1  filesystem
+/// tank/BACKUP/web1@planb-20260102T0304Z  8192  web1  snapshot
 /// ```
 pub fn held(text: &str, parent: &str) -> Vec<Held> {
     let mut held: BTreeMap<&str, Held> = BTreeMap::new();
@@ -93,10 +94,15 @@ pub fn held(text: &str, parent: &str) -> Vec<Held> {
                 dataset.snapshots += 1;
                 dataset.newest = dataset.newest.max(Some(name.time()));
             }
-        } else if let Ok(dataset) = name.parse() {
+        } else if let Some((dataset, _)) = name.split_once('/') {
+            if let Some(dataset) = held.get_mut(dataset) {
+                dataset.is_container = true;
+            }
+        } else if let (Ok(dataset), false) = (name.parse(), line.ends_with("\tvolume")) {
             let used = columns.next().and_then(|used| used.parse().ok());
             let fileset = columns.next().filter(|owner| *owner != "-").map(str::to_owned);
-            held.insert(name, Held { name: dataset, fileset, snapshots: 0, newest: None, used });
+            let (snapshots, newest, is_container) = (0, None, false);
+            held.insert(name, Held { name: dataset, fileset, snapshots, newest, used, is_container });
         }
     }
     held.into_values().collect()
@@ -268,15 +274,17 @@ mod tests {
 
     #[test]
     fn every_dataset_is_listed_with_its_newest_snapshot() {
-        let text = "tank/B\t400\t-\ntank/B/db1\t300\t-\ntank/B/db1@zfs-auto\t1\t-\ntank/B/db1/sub\t1\t-\n\
-                    tank/B/web1\t200\tacme\ntank/B/web1@planb-20260103T0304Z\t8\tacme\n\
-                    tank/B/web1@planb-20260102T0304Z\t8\tacme\ntank/B/Not Ours\t1\t-\n";
+        let text = "tank/B\t400\t-\tfilesystem\ntank/B/db1\t300\t-\tfilesystem\ntank/B/db1@zfs-auto\t1\t-\tsnapshot\n\
+                    tank/B/db1/sub\t1\t-\tvolume\ntank/B/web1\t200\tacme\tfilesystem\n\
+                    tank/B/web1@planb-20260103T0304Z\t8\tacme\tsnapshot\ntank/B/web1@planb-20260102T0304Z\t8\tacme\tsnapshot\n\
+                    tank/B/disk\t9\t-\tvolume\ntank/B/Not Ours\t1\t-\tfilesystem\n";
         let held = held(text, "tank/B");
         let seen: Vec<_> = held
             .iter()
             .map(|held| (held.name.as_str(), held.fileset.as_deref(), held.snapshots, held.used))
             .collect();
         assert_eq!(seen, [("db1", None, 0, Some(300)), ("web1", Some("acme"), 2, Some(200))]);
+        assert_eq!(held.iter().map(|held| held.is_container).collect::<Vec<_>>(), [true, false]);
         let newest = SnapshotName::parse("planb-20260103T0304Z").map(|name| name.time());
         assert_eq!(held[1].newest, newest);
     }

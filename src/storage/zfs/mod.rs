@@ -25,7 +25,7 @@ mod space;
 
 pub use error::Error;
 pub use open::Open;
-pub use replica::{Expected, Received, Replica};
+pub use replica::{Expected, HOLD, Received, Replica};
 
 use super::{Errand, Error as StorageError, Listed, Shut, User};
 use crate::fileset::name::{DatasetName, Name};
