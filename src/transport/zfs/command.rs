@@ -48,7 +48,7 @@ pub fn snapshot(datasets: &[&Dataset], name: &Mark, copy: CopyId) -> Option<Stri
 
 /// The command that sends, and says on its standard error how much it is going to be.
 pub fn send(send: &Send, settings: &Settings) -> String {
-    let Send { dataset, snapshot, from, raw } = send;
+    let Send { dataset, snapshot, raw, .. } = send;
     let mut command = format!("{ZFS} send -vP");
     for (letter, wanted) in [('w', *raw), ('c', settings.compressed), ('L', settings.large_block)] {
         if wanted {
@@ -56,14 +56,21 @@ pub fn send(send: &Send, settings: &Settings) -> String {
         }
     }
     // Writing to a String cannot fail.
-    let _ = match from {
-        From::Nothing => Ok(()),
-        From::Snapshot(base) => write!(command, " -i {dataset}@{base}"),
-        // Its short form would begin with what begins a comment.
-        From::Bookmark(base) => write!(command, " -i {dataset}#{base}"),
-    };
+    if let Some(base) = base(send) {
+        let _ = write!(command, " -i {base}");
+    }
     let _ = write!(command, " {dataset}@{snapshot}");
     command
+}
+
+/// What it builds on, as zfs calls it.
+pub fn base(send: &Send) -> Option<String> {
+    match &send.from {
+        From::Nothing => None,
+        From::Snapshot(base) => Some(format!("{}@{base}", send.dataset)),
+        // Its short form would begin with what begins a comment.
+        From::Bookmark(base) => Some(format!("{}#{base}", send.dataset)),
+    }
 }
 
 /// The command that goes on where a stream broke off. What is sent and how is in the token.

@@ -131,7 +131,7 @@ impl Hands<'_> {
             let told = done.ending.is_clean() || found.iter().any(Option::is_some);
             if !(told && done.said.is_whole()) {
                 // Nobody knows which: any.
-                let why = self.failure("do that", &done).reason;
+                let why = self.reason("do that", &done);
                 for line in found.iter_mut().filter(|line| line.is_none()) {
                     *line = Some(why.clone());
                 }
@@ -219,7 +219,7 @@ impl Hands<'_> {
     }
 
     fn could_not(&self, what: &str, done: &Done, tell: &mut dyn FnMut(Event)) {
-        let why = self.failure(what, done).reason;
+        let why = self.reason(what, done);
         tell(Event::Degraded(format!("the backup is good, but {why}")));
     }
 }

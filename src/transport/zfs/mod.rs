@@ -64,8 +64,10 @@ impl<'a> Hands<'a> {
         let answer = match order {
             Order::List => self.list(tell).map(Answer::Listed),
             Order::Snapshot { name, datasets } => self.snapshot(name, datasets, tell),
-            Order::Send(send) => self.send(&command::send(send, self.settings), open, tell),
-            Order::Resume { token } => self.send(&command::resume(token), open, tell),
+            Order::Send(send) => {
+                self.send(&command::send(send, self.settings), command::base(send).as_deref(), open, tell)
+            }
+            Order::Resume { token } => self.send(&command::resume(token), None, open, tell),
             Order::Keep { bases } => self.keep(bases, tell),
         };
         answer.unwrap_or_else(Answer::Failed)
@@ -127,14 +129,14 @@ impl<'a> Hands<'a> {
                 ))
             })?;
             let done = self.run(&command, tell)?;
-            if let Some(cannot) = self.cannot("snapshot its datasets", &done)? {
+            if let Some(cannot) = self.cannot("snapshot its datasets", None, &done)? {
                 return Ok(cannot);
             }
         }
         let mut made = Vec::new();
         for command in command::list_snapshots(datasets, name) {
             let done = self.run(&command, tell)?;
-            if let Some(cannot) = self.cannot("list its snapshots", &done)? {
+            if let Some(cannot) = self.cannot("list its snapshots", None, &done)? {
                 return Ok(cannot);
             }
             made.extend(
@@ -153,9 +155,11 @@ impl<'a> Hands<'a> {
         datasets.iter().map(of).collect::<Result<_, _>>().map(Answer::Snapshots)
     }
 
+    /// `base`: what the stream builds on, as zfs calls it.
     fn send(
         &mut self,
         command: &str,
+        base: Option<&str>,
         open: Open<'_>,
         tell: &mut dyn FnMut(Event),
     ) -> Result<Answer, Failure> {
@@ -193,7 +197,7 @@ impl<'a> Hands<'a> {
             (None, Ending::Exited(0)) if bytes > 0 => Ok(Answer::Sent { bytes }),
             (None, ending) => {
                 let done = Done { ending, stdout: String::new(), said };
-                let cannot = self.cannot("send", &done)?;
+                let cannot = self.cannot("send", base, &done)?;
                 cannot.ok_or_else(|| Failure::failed(format!("{} sent nothing", self.settings.login.host)))
             }
         }
@@ -208,10 +212,10 @@ impl<'a> Hands<'a> {
         let ending = program
             .run(self.limits, |output, bytes| match output {
                 Output::Out => stdout.push(bytes),
-                Output::Err | Output::Report => lines.push(bytes, |line| said.keep(&printable(line))),
+                Output::Err | Output::Report => lines.push(bytes, |line| keep(line, &mut said)),
             })
             .map_err(|e| Failure::because("failed to run ssh", &e))?;
-        lines.flush(|line| said.keep(&printable(line)));
+        lines.flush(|line| keep(line, &mut said));
         if let Ending::Stopped | Ending::TimedOut = ending {
             return Err(trouble::ended(ending == Ending::Stopped));
         }
@@ -222,19 +226,26 @@ impl<'a> Hands<'a> {
     }
 
     /// `None` where it ended well; else an answer, or a failure where there is nothing to be done about it.
-    fn cannot(&self, what: &str, done: &Done) -> Result<Option<Answer>, Failure> {
+    fn cannot(&self, what: &str, base: Option<&str>, done: &Done) -> Result<Option<Answer>, Failure> {
         if done.ending.is_clean() {
             return Ok(None);
         }
+        let (why, reason) = self.known(base, done).ok_or_else(|| self.failure(what, done))?;
+        Ok(Some(Answer::Cannot { why, reason }))
+    }
+
+    /// Why it did not end well, where that is something that can be dealt with.
+    fn known(&self, base: Option<&str>, done: &Done) -> Option<(Why, String)> {
         let lines: Vec<&str> = done.said.lines().collect();
-        match trouble::why(&lines) {
-            // ssh's own code, and zfs's of what cannot go on.
-            Some(why) if done.ending != Ending::Exited(255) || why == Why::TokenGone => {
-                let reason = trouble::reason(why, &done.said.ending(), self.settings);
-                Ok(Some(Answer::Cannot { why, reason }))
-            }
-            _ => Err(self.failure(what, done)),
-        }
+        let (why, line) = trouble::why(&lines, base)?;
+        // ssh's own code, and zfs's of what cannot go on.
+        let is_zfs = done.ending != Ending::Exited(255) || why == Why::TokenGone;
+        is_zfs.then(|| (why, trouble::reason(why, line, self.settings)))
+    }
+
+    /// The same in words, whatever it was.
+    fn reason(&self, what: &str, done: &Done) -> String {
+        self.known(None, done).map_or_else(|| self.failure(what, done).reason, |(_, reason)| reason)
     }
 
     /// Why the source did not do `what`.
@@ -248,6 +259,14 @@ impl<'a> Hands<'a> {
             .unwrap_or_else(|| format!("{host} did not {what}: ssh {}: {}", done.ending, done.said.ending()));
         let exit_code = if let Ending::Exited(code) = done.ending { Some(code) } else { None };
         Failure { exit_code, ..Failure::failed(reason) }
+    }
+}
+
+/// Keeps a line. What zfs advises to do about clones is not for us to pass on: it is to destroy them.
+fn keep(line: &[u8], said: &mut Said) {
+    let line = printable(line);
+    if !line.starts_with("use '-") {
+        said.keep(&line);
     }
 }
 

@@ -4,7 +4,7 @@
 use super::wire::{Answer, Dataset, From, Mark, Send, Source, Why};
 use super::{Done, Hands, command};
 use crate::host::output::Lines;
-use crate::host::process::{Ending, Stream as Output};
+use crate::host::process::Stream as Output;
 use crate::transport::said::{Said, printable};
 use crate::transport::{Event, Failure};
 use std::ops::ControlFlow;
@@ -71,14 +71,7 @@ impl Hands<'_> {
                 // What an earlier look left behind is as good.
                 Ok(done)
                     if done.ending.is_clean() || done.said.lines().any(|line| line.contains("exists")) => {}
-                Ok(done) => {
-                    let lines: Vec<&str> = done.said.lines().collect();
-                    let known = super::trouble::why(&lines)
-                        .filter(|_| done.ending != Ending::Exited(255))
-                        .map(|why| super::trouble::reason(why, &done.said.ending(), self.settings));
-                    wrong = wrong
-                        .or_else(|| Some(known.unwrap_or_else(|| self.failure("do that", &done).reason)));
-                }
+                Ok(done) => wrong = wrong.or_else(|| Some(self.reason("do that", &done))),
                 Err(failure) => wrong = wrong.or(Some(failure.reason)),
             }
         }
@@ -112,7 +105,7 @@ impl Hands<'_> {
             return Ok(());
         }
         let done = Done { ending, stdout: String::new(), said };
-        match self.cannot("send", &done)? {
+        match self.cannot("send", None, &done)? {
             Some(Answer::Cannot { reason, .. }) => Err(Failure::failed(reason)),
             _ => Err(Failure::failed(format!("{} sent nothing", self.settings.login.host))),
         }

@@ -37,7 +37,7 @@ case $SSH_ORIGINAL_COMMAND in
     printf 'full\trpool/data@NAME\tSIZE\nsize\tSIZE\n10:00:00\t1\trpool/data@NAME\n' >&2
     head -c SIZE /dev/zero ;;
 "/sbin/zfs send -vPcL -i rpool/data@none rpool/data@NAME")
-    echo "warning: cannot send 'rpool/data@NAME': incremental source (@none) does not exist" >&2
+    echo "cannot open 'rpool/data@none': dataset does not exist" >&2
     exit 1 ;;
 "/sbin/zfs send -vPcL -i rpool/data#half rpool/data@NAME")
     head -c 1000 /dev/zero

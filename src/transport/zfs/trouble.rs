@@ -5,37 +5,33 @@ use super::settings::Settings;
 use super::wire::Why;
 use crate::transport::{Failure, Verdict, ssh};
 
-/// Why zfs did not do what it was asked, where that is one of the things that can be dealt with.
-pub fn why(lines: &[&str]) -> Option<Why> {
-    let says = |text: &str| lines.iter().any(|line| line.contains(text));
+/// Why zfs did not do what it was asked, where that is one of the things that can be dealt with, and the line that says so.
+/// `base`: what a stream should have built on, as zfs calls it.
+pub fn why<'l>(lines: &[&'l str], base: Option<&str>) -> Option<(Why, &'l str)> {
+    let find = |words: &str| lines.iter().copied().find(|line| line.contains(words));
     // A stream that goes on. Before the rest, which is less exact: a token's source is a dataset, too.
-    if says("resume") || says("token") {
-        let gone = [
-            "used in the initial send no longer exists",
-            "is no longer the same snapshot used in the initial send",
-            "no longer exists",
-            "invalid token",
-            "token is corrupt",
-        ];
-        if gone.into_iter().any(says) {
-            return Some(Why::TokenGone);
+    if let Some(line) = find("cannot resume send") {
+        return Some((Why::TokenGone, line));
+    }
+    if let Some(base) = base {
+        let gone = find(&format!("'{base}': dataset does not exist"));
+        // ESRCH, which zfs has no words for when there is no such bookmark.
+        if let Some(line) = gone.or_else(|| find("No such process")) {
+            return Some((Why::BaseGone, line));
         }
     }
     let known = [
-        ("incremental source", "does not exist", Why::BaseGone),
-        ("not an earlier snapshot", "", Why::BaseNotEarlier),
-        ("permission denied", "", Why::NotAllowed),
-        ("key must be loaded", "", Why::KeyNotLoaded),
-        ("key is not loaded", "", Why::KeyNotLoaded),
-        ("out of space", "", Why::NoRoom),
-        ("quota exceeded", "", Why::NoRoom),
-        ("dataset already exists", "", Why::Taken),
-        ("does not exist", "", Why::SnapshotGone),
+        ("incremental source", Why::BaseGone),
+        ("not an earlier snapshot", Why::BaseNotEarlier),
+        ("permission denied", Why::NotAllowed),
+        ("key must be loaded", Why::KeyNotLoaded),
+        ("key is not loaded", Why::KeyNotLoaded),
+        ("out of space", Why::NoRoom),
+        ("quota exceeded", Why::NoRoom),
+        ("already exists", Why::Taken),
+        ("does not exist", Why::SnapshotGone),
     ];
-    known
-        .into_iter()
-        .find(|(one, other, _)| lines.iter().any(|line| line.contains(one) && line.contains(other)))
-        .map(|(.., why)| why)
+    known.into_iter().find_map(|(words, why)| Some((why, find(words)?)))
 }
 
 /// In plain words and with what to do: what the lines say of the source, of its login, or of ssh.
@@ -124,27 +120,41 @@ mod tests {
 
     #[test]
     fn what_can_be_dealt_with_is_recognised() {
-        for (line, wanted) in [
-            ("warning: cannot send 'a@b': incremental source (@none) does not exist", Some(Why::BaseGone)),
+        for (base, line, wanted) in [
+            (Some("a@x"), "cannot open 'a@x': dataset does not exist", Some(Why::BaseGone)),
+            (Some("a@x"), "cannot open 'a@b': dataset does not exist", Some(Why::SnapshotGone)),
+            (Some("a#x"), "warning: cannot send 'a@b': No such process", Some(Why::BaseGone)),
             (
+                Some("a@x"),
+                "warning: cannot send 'a@b': incremental source (@x) does not exist",
+                Some(Why::BaseGone),
+            ),
+            (
+                Some("a@x"),
                 "warning: cannot send 'a@b': not an earlier snapshot from the same fs",
                 Some(Why::BaseNotEarlier),
             ),
-            ("warning: cannot send 'a@b': permission denied", Some(Why::NotAllowed)),
-            ("cannot open 'a@none': dataset does not exist", Some(Why::SnapshotGone)),
-            ("cannot resume send: 'a@b' used in the initial send no longer exists", Some(Why::TokenGone)),
+            (None, "warning: cannot send 'a@b': permission denied", Some(Why::NotAllowed)),
+            (None, "warning: cannot send 'a@b': dataset key must be loaded", Some(Why::KeyNotLoaded)),
+            (None, "cannot open 'a@none': dataset does not exist", Some(Why::SnapshotGone)),
             (
+                None,
+                "cannot resume send: 'a@b' used in the initial send no longer exists",
+                Some(Why::TokenGone),
+            ),
+            (
+                None,
                 "cannot resume send: 'a@b' is no longer the same snapshot used in the initial send",
                 Some(Why::TokenGone),
             ),
-            ("cannot create snapshot 'a@b': out of space", Some(Why::NoRoom)),
-            ("cannot create snapshot 'a@b': dataset already exists", Some(Why::Taken)),
-            ("cannot resume send: resume token is corrupt (incorrect checksum)", Some(Why::TokenGone)),
-            ("cannot create snapshots : permission denied", Some(Why::NotAllowed)),
-            ("internal error: zebra", None),
-            ("", None),
+            (None, "cannot resume send: resume token is corrupt (incorrect checksum)", Some(Why::TokenGone)),
+            (None, "cannot create snapshots : out of space", Some(Why::NoRoom)),
+            (None, "cannot create snapshots : permission denied", Some(Why::NotAllowed)),
+            (None, "cannot create snapshot 'a@b': dataset already exists", Some(Why::Taken)),
+            (None, "internal error: zebra", None),
+            (None, "", None),
         ] {
-            assert_eq!(why(&[line]), wanted, "{line}");
+            assert_eq!(why(&[line], base).map(|(why, _)| why), wanted, "{line}");
         }
     }
 
