@@ -16,6 +16,7 @@ use crate::fileset::quantity::Span;
 use crate::fileset::schedule::ShiftedHours;
 use crate::host::threads;
 use crate::storage;
+use crate::transport::Transport;
 use escape::{quoted, specifiers};
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -107,17 +108,22 @@ RuntimeMaxSec={limit}s
 
 fn transfer(fileset: &Fileset) -> String {
     let limit = fileset.timeout.secs().saturating_add(TRANSFER_GRACE);
-    let dataset = quoted(&fileset.storage.settings.reach(&fileset.dataset).to_string_lossy());
     let zone = &fileset.timezone;
+    let workspace = match &fileset.transport {
+        // It sees nothing of the storage: what it sends into a pipe is received by the run.
+        Transport::Zfs(_) => String::new(),
+        Transport::Rsync(_) | Transport::Exec(_) => {
+            let dataset = quoted(&fileset.storage.settings.reach(&fileset.dataset).to_string_lossy());
+            format!("BindPaths={dataset}\nNoExecPaths={dataset}\n")
+        }
+    };
     let own = sandbox::own(&fileset.transport);
     format!(
         "\
 [Service]
 Environment=TZ={zone}
 TimeoutStartSec={limit}s
-BindPaths={dataset}
-NoExecPaths={dataset}
-{own}"
+{workspace}{own}"
     )
 }
 

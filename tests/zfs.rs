@@ -2,12 +2,18 @@
 #![expect(clippy::disallowed_methods, reason = "tests run programs and read their own environment")]
 #![expect(clippy::print_stderr, reason = "a test that cannot run says so")]
 
+#[path = "zfs/changes.rs"]
+mod changes;
+#[path = "zfs/copies.rs"]
+mod copies;
 #[path = "zfs/encrypted.rs"]
 mod encrypted;
 #[path = "zfs/health.rs"]
 mod health;
 #[path = "zfs/keys.rs"]
 mod keys;
+#[path = "zfs/kills.rs"]
+mod kills;
 #[path = "support/lab.rs"]
 #[expect(dead_code, reason = "other tests need more of it")]
 mod lab;
@@ -18,7 +24,11 @@ mod lost;
 mod planb;
 #[path = "zfs/pool.rs"]
 mod pool;
+#[path = "zfs/replication.rs"]
+mod replication;
 #[path = "zfs/runs.rs"]
 mod runs;
+#[path = "zfs/source.rs"]
+mod source;
 #[path = "zfs/trouble.rs"]
 mod trouble;

@@ -7,6 +7,7 @@ use crate::fileset::name::Name;
 use crate::keys::Keys;
 use crate::run::retry;
 use crate::run::unfinished::Unfinished;
+use crate::transport::Transport;
 use std::path::{Path, PathBuf};
 
 /// What it takes to back up the fileset no more. `fileset` is absent where its drop-in is wrong: then nobody knows what
@@ -30,7 +31,8 @@ pub fn remove(hands: Hands<'_>, name: &Name, fileset: Option<&Fileset>, command:
         steps.push(Step::Retry { old: name.clone(), new: None });
     }
     if let Some(fileset) = fileset {
-        let destroying = fileset.storage.settings.destroying(&fileset.dataset);
+        let is_container = matches!(fileset.transport, Transport::Zfs(_));
+        let destroying = fileset.storage.settings.destroying(&fileset.dataset, is_container);
         notes.push(format!("its snapshots stay; this would destroy them for ever: {destroying}"));
         if let Some(source) = &fileset.encryption {
             let place = Keys::new(paths, name, source).place();

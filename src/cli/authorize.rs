@@ -6,9 +6,8 @@ use super::{out, say};
 use crate::config::{self, Configuration, Fileset};
 use crate::fileset::name::Name;
 use crate::transport::Transport;
-use crate::transport::rsync::settings::{Settings, Source, Ssh};
-use crate::transport::source::{self, Login, PublicKey};
-use crate::transport::ssh;
+use crate::transport::source::{self, PublicKey};
+use crate::transport::ssh::{self, login::Login};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::PathBuf;
@@ -30,7 +29,7 @@ impl Authorize {
         let Some(filesets) = self.filesets(&configuration) else {
             return Ok(Exit::Usage);
         };
-        let mut logins: Vec<&str> = filesets.iter().map(|(_, _, ssh)| ssh.user.as_str()).collect();
+        let mut logins: Vec<&str> = filesets.iter().map(|(_, _, login)| login.user.as_str()).collect();
         logins.sort_unstable();
         logins.dedup();
         if let [one, other, ..] = logins.as_slice() {
@@ -40,15 +39,16 @@ impl Authorize {
             ));
             return Ok(Exit::Usage);
         }
-        let mut keys =
-            filesets.iter().map(|(_, _, ssh)| ssh::public_key(ssh.identity.as_deref(), &world.paths.state()));
+        let mut keys = filesets
+            .iter()
+            .map(|(_, _, login)| ssh::public_key(login.identity.as_deref(), &world.paths.state()));
         let key = keys.next().flatten();
         if keys.any(|other| other != key) {
             bail!("the filesets of {} have another `identity` each: name one fileset", self.name);
         }
         let key = read(key)?;
-        let filesets = filesets.into_iter().map(|(name, settings, _)| (name, settings)).collect();
-        out::print(&source::script(&Login { asked: &self.name, key: &key, filesets })?)?;
+        let filesets = filesets.into_iter().map(|(name, transport, _)| (name, transport)).collect();
+        out::print(&source::script(&source::Alike { asked: &self.name, key: &key, filesets })?)?;
         Ok(Exit::Done)
     }
 
@@ -56,7 +56,7 @@ impl Authorize {
     fn filesets<'c>(
         &self,
         configuration: &'c Configuration,
-    ) -> Option<Vec<(&'c Name, &'c Settings, &'c Ssh)>> {
+    ) -> Option<Vec<(&'c Name, &'c Transport, &'c Login)>> {
         if let Some(invalid) = configuration.invalid(&self.name) {
             invalid.diagnostics.iter().for_each(say);
             return None;
@@ -74,16 +74,12 @@ impl Authorize {
             ));
             return None;
         }
-        let over_ssh = |fileset: &'c Fileset| match &fileset.transport {
-            Transport::Rsync(settings) => match &settings.source {
-                Source::Ssh(ssh) => Some((&fileset.name, settings, ssh)),
-                Source::Local(_) | Source::Daemon(_) => None,
-            },
-            Transport::Exec(_) => None,
+        let over_ssh = |fileset: &'c Fileset| {
+            fileset.transport.login().map(|login| (&fileset.name, &fileset.transport, login))
         };
-        let wanted = |ssh: &Ssh| self.user.as_ref().is_none_or(|user| ssh.user.as_str() == user);
+        let wanted = |login: &Login| self.user.as_ref().is_none_or(|user| login.user.as_str() == user);
         let filesets: Vec<_> =
-            meant.into_iter().filter_map(over_ssh).filter(|(_, _, ssh)| wanted(ssh)).collect();
+            meant.into_iter().filter_map(over_ssh).filter(|(_, _, login)| wanted(login)).collect();
         if filesets.is_empty() {
             say(format_args!(
                 "planb: {} is not reached over ssh by such a login: there is nothing to authorize",

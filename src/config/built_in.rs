@@ -21,6 +21,19 @@ metadata = "full"
 stall-timeout = "10m"
 flags = []
 
+[zfs]
+user = "remotebackup"
+port = 22
+ssh-options = []
+sudo = true
+recursive = false
+exclude = []
+raw = "auto"
+compressed = true
+large-block = true
+bwlimit = "10M"
+source-keep = 3
+
 [exec]
 extra-paths = []
 snapshots = "planb"
@@ -49,6 +62,11 @@ const SSH_AS_ROOT: &str = r"
 sudo = false
 ";
 
+const ZFS_AS_ROOT: &str = r"
+[zfs]
+sudo = false
+";
+
 const DAEMON: &str = r#"
 [rsync]
 port = 873
@@ -68,6 +86,7 @@ pub struct BuiltIn {
     fileset: Layer,
     ssh: Layer,
     ssh_as_root: Layer,
+    zfs_as_root: Layer,
     daemon: Layer,
     local: Layer,
 }
@@ -81,19 +100,24 @@ impl BuiltIn {
             fileset: read(FILESET),
             ssh: read(SSH),
             ssh_as_root: read(SSH_AS_ROOT),
+            zfs_as_root: read(ZFS_AS_ROOT),
             daemon: read(DAEMON),
             local: read(LOCAL),
         }
     }
 
-    /// The layers for that kind of source, the most specific first.
-    pub fn layers(&self, kind: Kind, as_root: bool) -> Vec<&Layer> {
-        match kind {
-            Kind::Ssh if as_root => vec![&self.ssh_as_root, &self.ssh, &self.fileset],
-            Kind::Ssh => vec![&self.ssh, &self.fileset],
-            Kind::Daemon => vec![&self.daemon, &self.fileset],
-            Kind::Local => vec![&self.local, &self.fileset],
-        }
+    /// The layers for that kind of source, the most specific first. Two logins may be root's: that of `[rsync]`, and that
+    /// of `[zfs]`.
+    pub fn layers(&self, kind: Kind, rsync_as_root: bool, zfs_as_root: bool) -> Vec<&Layer> {
+        let mut layers = match kind {
+            Kind::Ssh if rsync_as_root => vec![&self.ssh_as_root, &self.ssh],
+            Kind::Ssh => vec![&self.ssh],
+            Kind::Daemon => vec![&self.daemon],
+            Kind::Local => vec![&self.local],
+        };
+        layers.extend(zfs_as_root.then_some(&self.zfs_as_root));
+        layers.push(&self.fileset);
+        layers
     }
 }
 
@@ -107,7 +131,7 @@ mod tests {
     fn what_is_built_in_is_valid() {
         let built_in = BuiltIn::new();
         for kind in [Kind::Ssh, Kind::Daemon, Kind::Local] {
-            for layer in built_in.layers(kind, true) {
+            for layer in built_in.layers(kind, true, true) {
                 assert_eq!(layer.faults, [], "{kind:?}");
                 for (&(table, name), written) in &layer.values {
                     let key = keys::find(table, name).expect("a known key");

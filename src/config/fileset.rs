@@ -9,6 +9,7 @@ use super::overlap;
 use super::rsync;
 use super::settings::Judged;
 use super::suggest::{nearest, one_of};
+use super::zfs;
 use super::zones::Zones;
 use crate::fileset::hours::BlacklistHours;
 use crate::fileset::key::KeySource;
@@ -145,6 +146,8 @@ fn valid(
     let min_free = merged.get(&keys::MIN_FREE, zones, faults);
     let transport = if merged.own.tables.contains_key(&Table::Rsync) {
         rsync::judge(merged, zones, faults).map(Transport::Rsync)
+    } else if merged.own.tables.contains_key(&Table::Zfs) {
+        zfs::judge(merged, storage.as_ref().zip(dataset.as_ref()), zones, faults).map(Transport::Zfs)
     } else if merged.own.tables.contains_key(&Table::Exec) {
         exec::judge(merged, host, zones, faults).map(Transport::Exec)
     } else {

@@ -20,9 +20,9 @@ use crate::fileset::zfs::Filesystem;
 use crate::fileset::zone::Zone;
 use crate::transport::exec::settings::{Command, ExtraPath, Snapshots};
 use crate::transport::rsync::settings::{Ionice, Metadata, Vanished};
-use crate::transport::rsync::words::{
-    DaemonSource, Flag, Host, Jump, Pattern, RemoteProgram, SourcePath, SshOption, User,
-};
+use crate::transport::rsync::words::{DaemonSource, Flag, Pattern, RemoteProgram, SourcePath};
+use crate::transport::ssh::words::{Host, Jump, SshOption, User};
+use crate::transport::zfs::settings::{Exclude, Raw, Selected};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -37,6 +37,8 @@ pub enum Table {
     Fileset,
     /// `[rsync]` of any of these.
     Rsync,
+    /// `[zfs]` of any of these.
+    Zfs,
     /// `[exec]` of a drop-in.
     Exec,
     /// `[guard]` of any of these.
@@ -48,6 +50,7 @@ impl Table {
     pub fn name(self) -> &'static str {
         match self {
             Self::Rsync => "rsync",
+            Self::Zfs => "zfs",
             Self::Exec => "exec",
             Self::Guard => "guard",
             Self::Host | Self::Storage | Self::Fileset => "",
@@ -56,12 +59,12 @@ impl Table {
 
     /// The table of that name below a fileset, defaults or a group.
     pub fn below(name: &str) -> Option<Self> {
-        [Self::Rsync, Self::Exec, Self::Guard].into_iter().find(|table| table.name() == name)
+        [Self::Rsync, Self::Zfs, Self::Exec, Self::Guard].into_iter().find(|table| table.name() == name)
     }
 
     /// Whether it says how data comes: a fileset has exactly one of these.
     pub fn is_transport(self) -> bool {
-        matches!(self, Self::Rsync | Self::Exec)
+        matches!(self, Self::Rsync | Self::Zfs | Self::Exec)
     }
 }
 
@@ -210,6 +213,23 @@ keys! {
     RETRY: Span = Key::new(Table::Fileset, "retry", "\"1h\"", |v, z| value::span_from(v, z, Span::from_secs(60)));
     TIMEOUT: Span = Key::new(Table::Fileset, "timeout", "\"24h\"", |v, z| value::span_from(v, z, Span::from_secs(60)));
 
+    ZFS_HOST: Host = Key::own(Table::Zfs, "host", "\"web1.acme.example\"", word);
+    DATASETS: Vec<Selected> = Key::own(Table::Zfs, "datasets", "[\"rpool/data\", \"rpool/vm/disk1:disk1\"]", datasets);
+    RECURSIVE: bool = Key::own(Table::Zfs, "recursive", "true", flag);
+    EXCLUDE_DATASETS: Vec<Exclude> = Key::own(Table::Zfs, "exclude", "[\"rpool/data/*/tmp\"]", words);
+    RAW: Raw = Key::new(Table::Zfs, "raw", "\"auto\"", raw);
+    COMPRESSED: bool = Key::new(Table::Zfs, "compressed", "true", flag);
+    LARGE_BLOCK: bool = Key::new(Table::Zfs, "large-block", "true", flag);
+    ZFS_BWLIMIT: Option<Size> = Key::new(Table::Zfs, "bwlimit", "\"10M\"", bwlimit);
+    SOURCE_KEEP: u16 = Key::new(Table::Zfs, "source-keep", "3", |v, _| value::number(v, 1));
+    ZFS_USER: User = Key::new(Table::Zfs, "user", "\"remotebackup\"", word);
+    ZFS_PORT: u16 = Key::new(Table::Zfs, "port", "22", |v, _| value::number(v, 1));
+    ZFS_IDENTITY: PathBuf = Key::new(Table::Zfs, "identity", "\"/etc/planb/id_ed25519\"", path);
+    ZFS_JUMP: Jump = Key::new(Table::Zfs, "jump", "\"me@bastion.example\"", word);
+    ZFS_SSH_OPTIONS: Vec<SshOption> = Key::new(Table::Zfs, "ssh-options", "[\"Compression=yes\"]", words);
+    ZFS_SUDO: bool = Key::new(Table::Zfs, "sudo", "true", flag);
+
+    // Behind those of [zfs] with the same names: whoever writes one where no table says which is told of these.
     HOST: Host = Key::rsync(HOSTS, NONE, "host", "\"web1.acme.example\"", word);
     DAEMON_MODE: bool = Key::rsync(ALL, NONE, "daemon", "true", flag);
     SOURCE: SourcePath = Key::rsync(ALL, NONE, "source", "\"/\"", word);
@@ -308,6 +328,28 @@ fn bwlimit(value: &Value, zones: &Zones) -> Read<Option<Size>> {
         return Err(vec![value.fault(&Invalid::new(message))]);
     }
     Ok(limit)
+}
+
+fn raw(value: &Value, zones: &Zones) -> Read<Raw> {
+    match value.data {
+        value::Data::Flag(true) => Ok(Raw::Always),
+        value::Data::Flag(false) => Ok(Raw::Never),
+        _ => match value::text(value, zones)?.as_str() {
+            "auto" => Ok(Raw::Auto),
+            text => Err(vec![value.fault(&Invalid::new(format!(
+                "{text:?} is not known here: use \"auto\" (raw where the source is encrypted), true or false"
+            )))]),
+        },
+    }
+}
+
+fn datasets(value: &Value, zones: &Zones) -> Read<Vec<Selected>> {
+    let datasets: Vec<Selected> = words(value, zones)?;
+    if datasets.is_empty() {
+        let message = "nothing is backed up: name datasets of the source, as in [\"rpool/data\"]";
+        return Err(vec![value.fault(&Invalid::new(message))]);
+    }
+    Ok(datasets)
 }
 
 fn command(value: &Value, zones: &Zones) -> Read<Command> {

@@ -32,9 +32,12 @@ impl<'a> Merged<'a> {
             (_, None) => Kind::Local,
         };
         let mut merged = Self { own, kind, layers: [&[own], shared].concat(), storage: None };
-        let user = merged.find(&keys::USER).map(|(_, written)| &written.value.data);
-        let as_root = matches!(user, Some(Data::Text { text, .. }) if text == "root");
-        merged.layers.extend(built_in.layers(kind, as_root));
+        let as_root = |user: &dyn AnyKey| {
+            let user = merged.find(user).map(|(_, written)| &written.value.data);
+            matches!(user, Some(Data::Text { text, .. }) if text == "root")
+        };
+        let built_in = built_in.layers(kind, as_root(&keys::USER), as_root(&keys::ZFS_USER));
+        merged.layers.extend(built_in);
         merged
     }
 

@@ -14,6 +14,7 @@ mod exec;
 mod fileset;
 mod keys;
 mod load;
+mod login;
 mod merged;
 mod overlap;
 mod reader;
@@ -26,6 +27,7 @@ pub mod suggest;
 mod tests;
 mod value;
 mod written;
+mod zfs;
 mod zones;
 
 pub use diagnostic::Diagnostic;

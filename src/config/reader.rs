@@ -13,7 +13,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// Transports that have a name and not yet a body.
-const PLANNED: [&str; 3] = ["kubernetes", "objects", "zfs"];
+const PLANNED: [&str; 2] = ["kubernetes", "objects"];
 
 /// So many errors of a kind are told one by one; a picture named .toml has a hundred thousand.
 pub const ENOUGH: usize = 20;
@@ -119,9 +119,11 @@ pub fn host(document: &Arc<Document>) -> Host {
                 }
                 // A whole table that nobody knows may be a misspelt [defaults]; a lone key is no fileset's business.
                 None if value.is_table() => {
-                    host.fatal.push(unknown(document, Place::Top, Table::Host, key, value));
+                    host.fatal.push(unknown(document, Place::Top, Table::Host, key, value, |_| false));
                 }
-                None => host.top.faults.push(unknown(document, Place::Top, Table::Host, key, value)),
+                None => {
+                    host.top.faults.push(unknown(document, Place::Top, Table::Host, key, value, |_| false));
+                }
             },
         }
     }
@@ -188,7 +190,8 @@ fn fill(layer: &mut Layer, place: Place<'_>, kind: Table, table: &DeTable<'_>) {
         } else if inner.is_none() {
             layer.has_strange_table |= value.get_ref().is_table();
             if layer.faults.len() < ENOUGH {
-                layer.faults.push(unknown(&document, place, kind, key, value.get_ref()));
+                let there = |of: Table| of.is_transport() && table.contains_key(of.name());
+                layer.faults.push(unknown(&document, place, kind, key, value.get_ref(), there));
             } else {
                 untold += 1;
             }
@@ -210,7 +213,7 @@ fn fill(layer: &mut Layer, place: Place<'_>, kind: Table, table: &DeTable<'_>) {
         keys => {
             for key in keys.iter().filter(|key| PLANNED.contains(&key.get_ref().as_ref())) {
                 let message = format!(
-                    "the transport [{}] is not supported by this version: use [rsync] or [exec]",
+                    "the transport [{}] is not supported by this version: use [rsync], [zfs] or [exec]",
                     key.get_ref()
                 );
                 layer.faults.push(document.cite(key.span(), message));
@@ -226,27 +229,31 @@ fn header(document: &Document, key: &Spanned<impl AsRef<str>>, value: &Spanned<D
     if is_header && value.get_ref().is_table() { span } else { key.span() }
 }
 
-/// What somebody who wrote this key probably wanted.
+/// What somebody who wrote this key probably wanted. `there`: whether the file has that transport.
 fn unknown(
     document: &Document,
     place: Place<'_>,
     table: Table,
     key: &Spanned<impl AsRef<str>>,
     value: &DeValue<'_>,
+    there: impl Fn(Table) -> bool,
 ) -> Diagnostic {
     let name = key.get_ref().as_ref();
     let shared_only = matches!(place, Place::Defaults | Place::Group(_));
     let tables: &[&str] = match table {
         Table::Host => &["defaults", "group", "storage"],
-        Table::Fileset => &["rsync", "exec", "guard"],
+        Table::Fileset => &["rsync", "zfs", "exec", "guard"],
         _ => &[],
     };
     let written = if value.is_table() { format!("table [{name}]") } else { format!("key `{name}`") };
-    let elsewhere =
-        |name: &str| KEYS.iter().rfind(|key| key.id().1 == name).map(|key| home(place, table, key.id()));
+    let elsewhere = |name: &str| {
+        let mut called = KEYS.iter().filter(|key| key.id().1 == name);
+        let here = called.clone().find(|key| there(key.id().0));
+        here.or_else(|| called.next_back()).map(|key| home(place, table, key.id()))
+    };
     let message = if let Some(home) = elsewhere(name) {
         format!("`{name}` {home}")
-    } else if table == Table::Host && matches!(name, "rsync" | "guard") {
+    } else if table == Table::Host && matches!(name, "rsync" | "zfs" | "guard") {
         format!("[{name}] belongs in a drop-in, or for all of them in [defaults.{name}]")
     } else if table == Table::Host && Table::below(name).is_some() {
         format!("[{name}] belongs in a drop-in")

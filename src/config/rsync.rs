@@ -2,6 +2,7 @@
 
 use super::diagnostic::Diagnostic;
 use super::keys::{self, Kind, Table};
+use super::login;
 use super::merged::Merged;
 use super::zones::Zones;
 use crate::transport::rsync::settings::{Daemon, Settings, Source, Ssh};
@@ -37,7 +38,6 @@ pub fn judge(merged: &Merged<'_>, zones: &Zones, faults: &mut Vec<Diagnostic>) -
 }
 
 fn source(merged: &Merged<'_>, zones: &Zones, faults: &mut Vec<Diagnostic>) -> Option<Source> {
-    let host = merged.get(&keys::HOST, zones, faults);
     match merged.kind {
         Kind::Local => {
             let path = merged.get(&keys::SOURCE, zones, faults)?;
@@ -51,24 +51,15 @@ fn source(merged: &Merged<'_>, zones: &Zones, faults: &mut Vec<Diagnostic>) -> O
             Some(Source::Local(path))
         }
         Kind::Ssh => {
+            let login = login::judge(merged, &login::OF_RSYNC, zones, faults);
             let path = merged.get(&keys::SOURCE, zones, faults);
-            let user = merged.get(&keys::USER, zones, faults);
-            let port = merged.get(&keys::PORT, zones, faults);
-            let identity = merged.get(&keys::IDENTITY, zones, faults);
-            let jump = merged.get(&keys::JUMP, zones, faults);
-            let options = merged.get(&keys::SSH_OPTIONS, zones, faults);
             let sudo = merged.get(&keys::SUDO, zones, faults);
             let ionice = merged.get(&keys::IONICE, zones, faults);
             let rsync_path = merged.get(&keys::RSYNC_PATH, zones, faults);
             let do_not_run = merged.get(&keys::DO_NOT_RUN, zones, faults);
             Some(Source::Ssh(Ssh {
-                host: host?,
+                login: login?,
                 path: path?,
-                user: user?,
-                port: port?,
-                identity,
-                jump,
-                options: options?,
                 sudo: sudo?,
                 ionice: ionice?,
                 rsync_path: rsync_path?,
@@ -76,6 +67,7 @@ fn source(merged: &Merged<'_>, zones: &Zones, faults: &mut Vec<Diagnostic>) -> O
             }))
         }
         Kind::Daemon => {
+            let host = merged.get(&keys::HOST, zones, faults);
             if merged.find(&keys::HOST).is_none() {
                 let message =
                     "`host` is missing: an rsync daemon has one, as in host = \"nas1.acme.example\"";

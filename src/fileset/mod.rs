@@ -13,6 +13,7 @@ pub mod progress;
 pub mod quantity;
 pub mod reason;
 pub mod record;
+pub mod replica;
 pub mod retention;
 pub mod schedule;
 pub mod snapshot;

@@ -17,14 +17,14 @@ pub fn own(transport: &Transport) -> String {
     }
     text + &match transport {
         Transport::Rsync(settings) => of_rsync(&settings.source),
+        Transport::Zfs(settings) => key(settings.login.identity.as_deref()),
         Transport::Exec(settings) => of_program(settings),
     }
 }
 
 fn of_rsync(source: &Source) -> String {
-    let mut text = String::new();
     let file = match source {
-        Source::Ssh(ssh) => ssh.identity.as_deref(),
+        Source::Ssh(ssh) => ssh.login.identity.as_deref(),
         Source::Daemon(daemon) => daemon.password_file.as_deref(),
         Source::Local(path) => {
             let source = quoted(path.as_str());
@@ -42,6 +42,12 @@ RestrictAddressFamilies=AF_UNIX
             );
         }
     };
+    key(file)
+}
+
+/// A file that opens the source.
+fn key(file: Option<&Path>) -> String {
+    let mut text = String::new();
     if let Some(file) = file {
         line(&mut text, "BindReadOnlyPaths", &optional(file));
     }

@@ -27,6 +27,8 @@ events! {
     RETENTION_TROUBLE = "a2d027fa983e411480168fc9ff810d30";
     /// The source lost more than `max-shrink`, or the storage has less than `min-free`.
     GUARD_REFUSED = "06c4b9071fd84fb596e84d1ebc614332";
+    /// A source of datasets was rolled back, made anew, renamed, or lost some: what there was stays here.
+    SOURCE_CHANGED = "5e6f0c3b9a1d4c6e8f21b7d40a93ce58";
     CONFIGURATION_INVALID = "bb14962dc1094e37988ccf4a65ffb636";
     /// The history could not be written or read.
     HISTORY_TROUBLE = "31e2b49b09014f7293b29b815492acf8";

@@ -20,6 +20,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::ops::ControlFlow;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -100,7 +101,7 @@ pub enum Ending {
     Signalled(i32),
     /// We ended it: its deadline had come.
     TimedOut,
-    /// We ended it: somebody wished so.
+    /// We ended it: somebody wished so, or its output was not wanted any more.
     Stopped,
     /// We ended it: it had read nothing for too long.
     Stalled,
@@ -239,6 +240,18 @@ impl Program {
     /// but for what even SIGKILL does not end within five seconds, because it waits in the kernel for a disk that does not
     /// answer.
     pub fn run(self, limits: Limits<'_>, mut sink: impl FnMut(Stream, &[u8])) -> Result<Ending, Error> {
+        self.run_while(limits, |stream, bytes| {
+            sink(stream, bytes);
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// The same, until the sink wants no more: then it is ended as by a wish. What it still prints is handed over.
+    pub fn run_while(
+        self,
+        limits: Limits<'_>,
+        mut sink: impl FnMut(Stream, &[u8]) -> ControlFlow<()>,
+    ) -> Result<Ending, Error> {
         let name = self.name();
         let started = |source| Error::Start { program: name.clone(), source };
         let waited = |source| Error::Wait { program: name.clone(), source };
@@ -383,7 +396,7 @@ fn watch(
     mut headway: Option<Headway>,
     outputs: &[(PipeReader, Stream)],
     ended: &PipeReader,
-    sink: &mut impl FnMut(Stream, &[u8]),
+    sink: &mut impl FnMut(Stream, &[u8]) -> ControlFlow<()>,
 ) -> io::Result<Watched> {
     let mut watched: Vec<(Under, BorrowedFd<'_>)> =
         vec![(Under::Child, ended.as_fd()), (Under::Stop, limits.stop.as_fd())];
@@ -439,7 +452,13 @@ fn watch(
             match watched[index].0 {
                 Under::Output(pipe, stream) => match (&mut &*pipe).read(&mut buffer) {
                     Ok(0) => drop(watched.remove(index)),
-                    Ok(n) => sink(stream, &buffer[..n]),
+                    Ok(n) => {
+                        if sink(stream, &buffer[..n]).is_break() && running && cut.is_none() {
+                            cut = Some(Ending::Stopped);
+                            let _ = killpg(pid, Signal::SIGTERM);
+                            until = Some(Instant::now() + GRACE);
+                        }
+                    }
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(_) => drop(watched.remove(index)),
                 },

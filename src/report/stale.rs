@@ -43,7 +43,7 @@ pub fn of_all(
         entries.extend(held.into_iter().filter(|held| !known.has(held)).map(|held| Entry {
             storage: name.to_string(),
             dataset: held.name.to_string(),
-            destroy: settings.destroying(&held.name),
+            destroy: settings.destroying(&held.name, held.is_container),
             fileset: held.fileset,
             snapshots: held.snapshots,
             newest: held.newest,

@@ -1,7 +1,7 @@
 //! One attempt, between its begin and its end: what may end it early is an error with the outcome it stands for.
 
 use super::slot::{self, Slot, Waited};
-use super::{Event, Host, Patience, Request, carry, gate, guard, tell};
+use super::{Event, Host, Patience, Request, carry, gate, guard, replica, tell};
 use crate::config::Fileset;
 use crate::fileset::progress::Totals;
 use crate::fileset::quantity::Span;
@@ -14,7 +14,7 @@ use crate::host::events;
 use crate::host::lock::Lock;
 use crate::keys::Keys;
 use crate::storage::{self, Leftover, Open, SnapshotName, Storage};
-use crate::transport::{self, Verdict};
+use crate::transport::{self, Transport, Verdict};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
@@ -122,6 +122,33 @@ fn attempt(
     gate::room(s.fileset, s.storage.space(&s.fileset.dataset)?)
         .map_err(|closed| refused(record, closed.to_string()))?;
 
+    let (snapshot, path) = match &s.fileset.transport {
+        Transport::Zfs(settings) => replica::make(s, settings, slot, record, watch)?,
+        Transport::Rsync(_) | Transport::Exec(_) => filled(s, slot, record, watch)?,
+    };
+    let listed = s.storage.snapshots(&s.fileset.dataset)?;
+    if !listed.iter().any(|there| there.name == snapshot) {
+        return Err(Cut::new(Outcome::Failure, format!("{snapshot} was made and is not listed")));
+    }
+    record.snapshot = Some(snapshot.to_string());
+    record.path = Some(path);
+
+    // The backup is made. What goes wrong from here on is said, and takes nothing of that back.
+    match prune(s, &listed, &snapshot) {
+        Ok(destroyed) => record.destroyed = destroyed.iter().map(ToString::to_string).collect(),
+        Err(why) => record.error = Some(format!("retention: {why}")),
+    }
+    Ok(())
+}
+
+/// Fills the workspace and makes a snapshot of it: its name, and where its files are.
+fn filled(
+    s: &Surroundings<'_>,
+    slot: Slot,
+    record: &mut Record,
+    watch: &mut dyn FnMut(Event<'_>),
+) -> Result<Made, Cut> {
+    let name = &s.fileset.name;
     let keys = s.fileset.encryption.as_ref().map(|source| Keys::new(s.host.paths, name, source));
     let open = s.storage.open(&s.fileset.dataset, name, keys.as_ref(), s.host.stop)?;
     match open.leftover() {
@@ -143,41 +170,36 @@ fn attempt(
     drop(slot);
 
     watch(Event::Finishing);
+    if let Some(totals) = transferred.totals {
+        guarded(s, record, totals)?;
+    }
+    match there {
+        Some(before) => found(s, open, &before),
+        None => made(s, open, watch),
+    }
+}
+
+/// Asks the guard about what the source holds now.
+pub(super) fn guarded(s: &Surroundings<'_>, record: &Record, totals: Totals) -> Result<(), Cut> {
+    let name = &s.fileset.name;
     if s.request.accept_shrink {
         log::info!("{name}: max-shrink is not asked, this once");
-    } else if let (Some(limit), Some(before), Some(totals)) =
-        (s.fileset.guard.max_shrink, s.before.and_then(last_totals), transferred.totals)
-    {
+    } else if let (Some(limit), Some(before)) = (s.fileset.guard.max_shrink, s.before.and_then(last_totals)) {
         guard::shrink(name.as_str(), before, totals, limit)
             .map_err(|shrunk| refused(record, shrunk.to_string()))?;
-    }
-    let (snapshot, path, listed) = match there {
-        Some(before) => found(s, open, &before)?,
-        None => made(s, open, watch)?,
-    };
-    record.snapshot = Some(snapshot.to_string());
-    record.path = Some(path);
-
-    // The backup is made. What goes wrong from here on is said, and takes nothing of that back.
-    match prune(s, &listed, &snapshot) {
-        Ok(destroyed) => record.destroyed = destroyed.iter().map(ToString::to_string).collect(),
-        Err(why) => record.error = Some(format!("retention: {why}")),
     }
     Ok(())
 }
 
-/// Makes the snapshot of what came: its name, where its files are, and all that are listed now.
+/// Makes the snapshot of what came.
 fn made(s: &Surroundings<'_>, open: Open, watch: &mut dyn FnMut(Event<'_>)) -> Result<Made, Cut> {
-    let snapshot = free_name(s, watch)?;
+    let taken = s.storage.snapshots(&s.fileset.dataset)?;
+    let snapshot = free_name(s, watch, |name| taken.iter().any(|there| there.name == *name))?;
     if s.host.stop.wished() {
         return Err(Cut::interrupted());
     }
     let path = open.snapshot(&snapshot)?;
-    let listed = s.storage.snapshots(&s.fileset.dataset)?;
-    if !listed.iter().any(|there| there.name == snapshot) {
-        return Err(Cut::new(Outcome::Failure, format!("{snapshot} was made and is not listed")));
-    }
-    Ok((snapshot, path, listed))
+    Ok((snapshot, path))
 }
 
 /// Finds the snapshot that the transfer was to make itself.
@@ -186,7 +208,7 @@ fn found(s: &Surroundings<'_>, open: Open, before: &[storage::Listed]) -> Result
     let listed = s.storage.snapshots(&s.fileset.dataset)?;
     let new = listed.iter().rev().find(|now| !before.iter().any(|then| then.name == now.name));
     match new {
-        Some(new) => Ok((new.name.clone(), new.path.clone(), listed)),
+        Some(new) => Ok((new.name.clone(), new.path.clone())),
         None => Err(Cut::new(
             Outcome::Failure,
             "the transfer ended well, but made no snapshot that is listed: its name has to be $PLANB_SNAPSHOT, or \
@@ -195,7 +217,8 @@ fn found(s: &Surroundings<'_>, open: Open, before: &[storage::Listed]) -> Result
     }
 }
 
-type Made = (SnapshotName, PathBuf, Vec<storage::Listed>);
+/// The name of a snapshot, and where its files are.
+type Made = (SnapshotName, PathBuf);
 
 /// The guard, before the transfer or after it, would not have it.
 fn refused(record: &Record, why: String) -> Cut {
@@ -250,12 +273,15 @@ pub(super) fn last_totals(last: &Last) -> Option<Totals> {
 
 /// A name for the snapshot that nothing has yet. Names go by the minute: after a run in this same minute the next one
 /// is waited for, because a name that lies about its time would confuse retention for ever.
-fn free_name(s: &Surroundings<'_>, watch: &mut dyn FnMut(Event<'_>)) -> Result<SnapshotName, Cut> {
-    let taken = s.storage.snapshots(&s.fileset.dataset)?;
+pub(super) fn free_name(
+    s: &Surroundings<'_>,
+    watch: &mut dyn FnMut(Event<'_>),
+    is_taken: impl Fn(&SnapshotName) -> bool,
+) -> Result<SnapshotName, Cut> {
     loop {
         let now = s.host.clock.now();
         let name = name_at(s.request, now);
-        if !taken.iter().any(|there| there.name == name) {
+        if !is_taken(&name) {
             return Ok(name);
         }
         log::info!("{}: {name} is there already, waiting for the next minute", s.fileset.name);

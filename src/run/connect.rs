@@ -9,7 +9,8 @@ use crate::host::paths::Paths;
 use crate::host::process::Limits;
 use crate::host::signals::Stop;
 use crate::storage;
-use crate::transport::{self, source::proof::Proof};
+use crate::transport;
+use crate::transport::source::proof::{self, Proof};
 use std::fs::File;
 use std::io;
 use std::time::Instant;
@@ -41,5 +42,5 @@ pub fn prove(
         hold: File::open("/dev/null")?,
     };
     let mut tell = |event| tell(&fileset.name, event, &mut |_| ());
-    Ok(transport::prove(&fileset.transport, job, &mut tell, proven).is_some())
+    Ok(proof::prove(&fileset.transport, job, &mut tell, proven).is_some())
 }

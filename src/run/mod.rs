@@ -16,6 +16,7 @@ pub mod guard;
 pub mod live;
 pub mod many;
 pub mod rehearsal;
+pub mod replica;
 pub mod retry;
 pub mod settle;
 pub mod slot;

@@ -5,7 +5,7 @@
 //! must not be lost with its process happens here and nowhere else.
 
 use super::announce::{self, Ended};
-use super::carry::{Carrier, job, signal};
+use super::carry::{Carrier, job, pipes, signal};
 use super::{Host, carry, ending, live, retry, tell};
 use crate::config::Fileset;
 use crate::fileset::name::Name;
@@ -74,6 +74,7 @@ pub fn settle(host: &Host<'_>, name: &Name, fileset: Option<&Fileset>, id: &str,
 fn clear(host: &Host<'_>, name: &Name, fileset: Option<&Fileset>) {
     let paths = host.paths;
     job::take_back(paths, name);
+    let _ = pipes::remove(&carry::pipes_of(paths, name));
     live::clear(paths, name);
     let _ = fs::remove_dir_all(paths.runtime_dir("scratch").join(name));
     let Some(fileset) = fileset else { return };

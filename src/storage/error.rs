@@ -99,6 +99,11 @@ impl Error {
         }
     }
 
+    /// Whether it would befall whatever is tried next as well.
+    pub fn is_lasting(&self) -> bool {
+        if let Self::Zfs(error) = self { error.is_lasting() } else { true }
+    }
+
     /// For `map_err`: what was tried, and on what.
     pub(super) fn io<E: Into<io::Error>>(
         what: &'static str,

@@ -4,6 +4,7 @@
 //! lock of that fileset; listing and measuring need none, and emptying the trash must work without it.
 
 mod btrfs;
+mod copied;
 mod dataset;
 mod descent;
 mod directory;
@@ -14,7 +15,9 @@ pub mod key;
 mod place;
 mod zfs;
 
+pub use copied::{Copied, Frozen, Origin, Partial};
 pub use error::Error;
+pub use zfs::{Expected, Received, Replica};
 
 use crate::fileset::name::{DatasetName, Name};
 use crate::fileset::snapshot::{Automatic, Kept, Snapshot};
@@ -99,8 +102,9 @@ impl Settings {
         }
     }
 
-    /// What a person calls who wants to be rid of a dataset and all its snapshots. We never do.
-    pub fn destroying(&self, dataset: &DatasetName) -> String {
+    /// What a person calls who wants to be rid of a dataset and all its snapshots. We never do. `is_container`: there are
+    /// datasets of another host below it.
+    pub fn destroying(&self, dataset: &DatasetName, is_container: bool) -> String {
         let quoted = |path: PathBuf| format!("'{}'", path.display());
         match self {
             Self::Directory { path } => format!("rm -rf --one-file-system {}", quoted(path.join(dataset))),
@@ -110,6 +114,13 @@ impl Settings {
                 format!(
                     "find {path} -mindepth 1 -maxdepth 3 -inum 256 -prune -exec btrfs subvolume delete {{}} + && \
                      rm -rf --one-file-system {path}"
+                )
+            }
+            Self::Zfs { parent, .. } if is_container => {
+                let hold = zfs::HOLD;
+                format!(
+                    "zfs list -Hro name -t snapshot {parent}/{dataset} | xargs -rn1 zfs release {hold}; zfs destroy -r \
+                     {parent}/{dataset}"
                 )
             }
             Self::Zfs { parent, .. } => format!("zfs destroy -r {parent}/{dataset}"),
@@ -203,6 +214,8 @@ pub struct Held {
     pub newest: Option<OffsetDateTime>,
     /// Bytes of all that is in it, where the storage knows.
     pub used: Option<u64>,
+    /// There are datasets below it.
+    pub is_container: bool,
 }
 
 /// A dataset of the fileset `old` that is to be `new`'s, and called `to`.
@@ -355,6 +368,22 @@ impl Storage {
             Self::Directory(storage) => storage.open(dataset, fileset, stop).map(Open::Directory),
             Self::Btrfs(storage) => storage.open(dataset, fileset, stop).map(Open::Btrfs),
             Self::Zfs(storage) => storage.open(dataset, fileset, keys, stop).map(Open::Zfs),
+        }
+    }
+
+    /// Opens the dataset as one that holds copies of another host's datasets.
+    pub fn replica(
+        &self,
+        dataset: &DatasetName,
+        fileset: &Name,
+        keys: Option<&Keys>,
+        stop: &Stop,
+    ) -> Result<Replica, Error> {
+        match self {
+            Self::Zfs(storage) => storage.replica(dataset, fileset, keys, stop),
+            Self::Directory(_) | Self::Btrfs(_) => {
+                Err(zfs::Error::NoReplica { filesystem: dataset.to_string() }.into())
+            }
         }
     }
 

@@ -115,7 +115,8 @@ impl Place {
             let Some(owner) = dataset.owner()? else { continue };
             let snapshots = dataset.snapshots()?;
             let newest = snapshots.last().map(SnapshotName::time);
-            held.push(Held { name, fileset: Some(owner), snapshots: snapshots.len(), newest, used: None });
+            let (fileset, snapshots) = (Some(owner), snapshots.len());
+            held.push(Held { name, fileset, snapshots, newest, used: None, is_container: false });
         }
         held.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(held)

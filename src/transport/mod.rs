@@ -9,6 +9,7 @@ pub mod rsync;
 mod said;
 pub mod source;
 pub mod ssh;
+pub mod zfs;
 
 use crate::fileset::name::Name;
 use crate::fileset::progress::{Progress, Totals, Transferred};
@@ -16,6 +17,7 @@ use crate::fileset::workspace::Workspace;
 use crate::host::account::Account;
 use crate::host::process::Limits;
 use serde::{Deserialize, Serialize};
+use ssh::login::Login;
 use std::fmt;
 use std::fs::File;
 use std::path::Path;
@@ -23,9 +25,9 @@ use std::path::Path;
 /// A fileset's transport, as configured and valid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[expect(clippy::large_enum_variant, reason = "a fileset has one of it, and stays where it is")]
 pub enum Transport {
     Rsync(rsync::settings::Settings),
+    Zfs(zfs::settings::Settings),
     Exec(exec::settings::Settings),
 }
 
@@ -34,6 +36,7 @@ impl Transport {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Rsync(_) => "rsync",
+            Self::Zfs(_) => "zfs",
             Self::Exec(_) => "exec",
         }
     }
@@ -41,27 +44,34 @@ impl Transport {
     /// The source's host, that `slots-per-source` counts for; absent for a path of this machine.
     pub fn host(&self) -> Option<&str> {
         match self {
-            Self::Rsync(settings) => settings.source.host().map(rsync::words::Host::as_str),
+            Self::Rsync(settings) => settings.source.host().map(ssh::words::Host::as_str),
+            Self::Zfs(settings) => Some(settings.login.host.as_str()),
+            Self::Exec(_) => None,
+        }
+    }
+
+    /// How the source is logged in to, where that is over ssh.
+    pub fn login(&self) -> Option<&Login> {
+        match self {
+            Self::Rsync(settings) => match &settings.source {
+                rsync::settings::Source::Ssh(ssh) => Some(&ssh.login),
+                rsync::settings::Source::Local(_) | rsync::settings::Source::Daemon(_) => None,
+            },
+            Self::Zfs(settings) => Some(&settings.login),
             Self::Exec(_) => None,
         }
     }
 
     /// The hosts whose ssh keys it needs to know.
     pub fn known_hosts(&self) -> impl Iterator<Item = &str> {
-        let ssh = match self {
-            Self::Rsync(settings) => match &settings.source {
-                rsync::settings::Source::Ssh(ssh) => Some(ssh),
-                rsync::settings::Source::Local(_) | rsync::settings::Source::Daemon(_) => None,
-            },
-            Self::Exec(_) => None,
-        };
-        ssh.into_iter().flat_map(ssh::hosts).map(|(host, _)| host)
+        self.login().into_iter().flat_map(ssh::hosts).map(|(host, _)| host)
     }
 
     /// Where the files come from, as `planb list` shows it.
     pub fn source(&self) -> String {
         match self {
             Self::Rsync(settings) => settings.source.to_string(),
+            Self::Zfs(settings) => settings.to_string(),
             Self::Exec(settings) => settings.command.to_string(),
         }
     }
@@ -69,7 +79,7 @@ impl Transport {
     /// Whether the run is to look for a snapshot that the transfer made, rather than make one.
     pub fn makes_snapshots(&self) -> bool {
         match self {
-            Self::Rsync(_) => false,
+            Self::Rsync(_) | Self::Zfs(_) => false,
             Self::Exec(settings) => settings.snapshots == exec::settings::Snapshots::Own,
         }
     }
@@ -142,7 +152,7 @@ impl Failure {
     }
 
     /// `what` we wanted, and the whole chain of why it could not be.
-    fn because(what: impl fmt::Display, error: &dyn std::error::Error) -> Self {
+    pub fn because(what: impl fmt::Display, error: &dyn std::error::Error) -> Self {
         let mut reason = format!("{what}: {error}");
         let mut next = error.source();
         while let Some(cause) = next {
@@ -169,17 +179,9 @@ pub fn provide(
     limits: Limits<'_>,
     writer: Account,
 ) -> Result<(), Failure> {
-    match transport {
-        Transport::Rsync(settings) => match &settings.source {
-            rsync::settings::Source::Ssh(ssh) => {
-                let place = ssh::Place { known_hosts, home };
-                ssh::provide(ssh, place, limits, writer)
-                    .map_err(|e| Failure::because("failed to prepare ssh", &e))
-            }
-            rsync::settings::Source::Local(_) | rsync::settings::Source::Daemon(_) => Ok(()),
-        },
-        Transport::Exec(_) => Ok(()),
-    }
+    let Some(login) = transport.login() else { return Ok(()) };
+    ssh::provide(login, ssh::Place { known_hosts, home }, limits, writer)
+        .map_err(|e| Failure::because("failed to prepare ssh", &e))
 }
 
 /// What a transfer would come to.
@@ -204,22 +206,9 @@ pub fn rehearse(
 ) -> Result<Rehearsal, Failure> {
     match transport {
         Transport::Rsync(settings) => rsync::rehearse(settings, job, tell),
+        Transport::Zfs(_) => Err(zfs::no_dry_run()),
         Transport::Exec(settings) => exec::rehearse(settings),
     }
-}
-
-/// Proves that the source allows what a transfer needs, and nothing more. `None`: it is not reached over ssh, and there is
-/// nothing to prove.
-pub fn prove(
-    transport: &Transport,
-    job: Job<'_>,
-    tell: &mut dyn FnMut(Event),
-    proven: &mut dyn FnMut(source::proof::Proof),
-) -> Option<()> {
-    let Transport::Rsync(settings) = transport else { return None };
-    let rsync::settings::Source::Ssh(ssh) = &settings.source else { return None };
-    source::proof::prove(settings, ssh, job, tell, proven);
-    Some(())
 }
 
 /// Makes the workspace equal to the source.
@@ -233,6 +222,7 @@ pub fn transfer(
 ) -> Result<Transferred, Failure> {
     match transport {
         Transport::Rsync(settings) => rsync::pull(settings, job, tell),
+        Transport::Zfs(_) => Err(zfs::not_into_a_directory()),
         Transport::Exec(settings) => exec::pull(settings, job, tell),
     }
 }

@@ -50,6 +50,11 @@ impl Said {
         self.first.iter().chain(&self.last).map(String::as_str)
     }
 
+    /// Whether those are all there were.
+    pub fn is_whole(&self) -> bool {
+        self.last.len() < LAST
+    }
+
     /// The end of it, for a reason that nothing else explains.
     pub fn ending(&self) -> String {
         let mut lines: Vec<&str> = self.lines().rev().take(3).collect();
@@ -81,6 +86,7 @@ mod tests {
         }
         assert_eq!(events, LOUDEST + 1);
         assert_eq!(said.lines().count(), FIRST + LAST);
+        assert!(!said.is_whole() && Said::default().is_whole());
         assert_eq!(said.lines().next(), Some("\\u{1b}[2Jboo\u{fffd}"));
     }
 }

@@ -83,7 +83,7 @@ fn what_is_removed_is_put_aside_and_loses_nothing() {
             }
             assert!(world.dataset("web1").join(SNAPSHOT).exists());
             assert_eq!(world.runs("web1"), ["web11"]);
-            let destroying = world.settings().destroying(&"web1".parse().expect("a name"));
+            let destroying = world.settings().destroying(&"web1".parse().expect("a name"), false);
             assert!(plan.notes.iter().any(|note| note.ends_with(&destroying)), "{:?}", plan.notes);
             fs::remove_file(world.file("web1.toml")).expect("the mask");
             world.drop_in("web1", "");

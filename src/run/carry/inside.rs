@@ -5,13 +5,14 @@ use super::here::Scratch;
 use super::job::{self, Job};
 use super::said::Mouth;
 use super::told::{self, CameTo, Outcome};
+use super::{pipes_of, serve};
 use crate::fileset::name::Name;
 use crate::host::lock::Lock;
 use crate::host::paths::Paths;
 use crate::host::process::Limits;
 use crate::host::signals::Stop;
 use crate::host::status;
-use crate::transport::{self, Verdict};
+use crate::transport::{self, Transport, Verdict};
 use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -60,7 +61,7 @@ pub fn carry(paths: &Paths, job: &Job, stop: &Stop) -> Result<Option<Verdict>, F
         hold: lock.share().map_err(|source| Failed::Share { source })?,
     };
     status::say("asking the source what there is");
-    let done = transport::transfer(&job.transport, handed, &mut |event| match event {
+    let mut tell = |event| match event {
         transport::Event::Progress(progress) => {
             if told.is_none_or(|told| told.elapsed() >= PACE) {
                 told = Some(Instant::now());
@@ -73,7 +74,13 @@ pub fn carry(paths: &Paths, job: &Job, stop: &Stop) -> Result<Option<Verdict>, F
         }
         transport::Event::Line { level, text } => mouth.say(level, &text),
         transport::Event::Degraded(what) => mouth.say(log::Level::Warn, &what),
-    });
+    };
+    let done = match (&job.transport, job.copy) {
+        (Transport::Zfs(settings), Some(copy)) => {
+            serve::serve(settings, copy, &pipes_of(paths, name), &handed, &mut tell)
+        }
+        (transport, _) => transport::transfer(transport, handed, &mut tell),
+    };
     let (verdict, came_to) = match done {
         Ok(transferred) => (None, CameTo::Done(transferred)),
         Err(failure) => (Some(failure.verdict), CameTo::Nothing(failure)),

@@ -5,6 +5,7 @@
 
 use crate::fileset::name::Name;
 use crate::fileset::quantity::Span;
+use crate::fileset::replica::CopyId;
 use crate::fileset::workspace::Workspace;
 use crate::host::account::Account;
 use crate::host::lock;
@@ -32,6 +33,9 @@ pub struct Job {
     pub home: PathBuf,
     pub variables: Vec<(String, String)>,
     pub timeout: Span,
+    /// Which copy of the source it is about, of a transport that takes orders.
+    #[serde(default)]
+    pub copy: Option<CopyId>,
 }
 
 fn directory(paths: &Paths) -> PathBuf {

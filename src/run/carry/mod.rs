@@ -4,8 +4,11 @@
 mod here;
 mod inside;
 pub mod job;
+pub mod pipes;
 mod place;
 mod said;
+mod serve;
+pub mod talk;
 #[cfg(test)]
 mod tests;
 mod told;
@@ -21,11 +24,14 @@ use super::attempt::{Cut, Surroundings};
 use crate::config::Fileset;
 use crate::fileset::name::Name;
 use crate::fileset::progress::Transferred;
-use crate::fileset::workspace::Workspace;
+use crate::fileset::replica::CopyId;
+use crate::fileset::workspace::{Workspace, Writes};
 use crate::host::account::Account;
 use crate::host::paths::Paths;
 use crate::storage::Storage;
 use said::Ear;
+use std::path::{Path, PathBuf};
+use talk::{Broken, Talk};
 
 /// Who does what talks to the source.
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +64,26 @@ fn relay(ear: &mut Ear, name: &Name, fileset: Option<&Fileset>, over: bool) {
         let text = fileset.map_or_else(|| text.to_owned(), |f| place::outside(&f.transport, text));
         log::log!(level, PLANB_FROM = "transfer"; "{name}: {text}");
     });
+}
+
+/// Lets a run talk with its hands at the source, for as long as `talk` does. `path`: where what they send will be.
+pub fn converse<T>(
+    s: &Surroundings<'_>,
+    copy: CopyId,
+    path: &Path,
+    watch: &mut dyn FnMut(Event<'_>),
+    talk: impl FnOnce(&mut Talk<'_>) -> Result<T, Broken>,
+) -> Result<T, Cut> {
+    let workspace = Workspace::new(path.to_owned(), Writes::InPlace);
+    match s.host.carrier {
+        Carrier::Here => here::converse(s, copy, &workspace, watch, talk),
+        Carrier::Unit(account) => unit::converse(s, account, copy, &workspace, watch, talk),
+    }
+}
+
+/// Where the pipes to a fileset's transfer unit are.
+pub fn pipes_of(paths: &Paths, fileset: &Name) -> PathBuf {
+    paths.runtime_dir("pipes").join(fileset)
 }
 
 /// Makes the workspace equal to the source.

@@ -23,7 +23,7 @@ pub fn outside(transport: &Transport, said: &str) -> String {
             Source::Local(path) => moved(said, LOCAL_SOURCE, path.as_str()),
             Source::Ssh(_) | Source::Daemon(_) => said.to_owned(),
         },
-        Transport::Exec(_) => said.to_owned(),
+        Transport::Zfs(_) | Transport::Exec(_) => said.to_owned(),
     }
 }
 

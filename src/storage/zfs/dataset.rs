@@ -12,8 +12,7 @@ use std::path::{Path, PathBuf};
 /// Whose dataset it is.
 pub const OWNER: &str = "planb:fileset";
 
-const ASKED: &str =
-    "type,mountpoint,canmount,readonly,compression,encryptionroot,keystatus,keyformat,written,planb:fileset";
+const ASKED: &str = "type,mountpoint,canmount,readonly,compression,encryptionroot,keystatus,keyformat,written,guid,planb:fileset";
 
 /// What a dataset gets unless something above it says otherwise: what suits many files with attributes that are read by
 /// few. `xattr=sa` and `dnodesize=auto` keep the attributes in which rsync writes owners and ACLs beside the inode.

@@ -1,14 +1,19 @@
 //! Destroying snapshots: all that can be in one call, and nobody's mistake costs the others.
+//!
+//! A container's go together with what its datasets have by the same name, but for what the next streams build on: the
+//! newest of each dataset, which is held, stays there also where the fileset's has gone.
 
 use super::command::{check_pool, zfs};
 use super::error::Error;
+use super::listing::{self, Use};
 use super::open::files_of;
-use super::{StorageError, Zfs, list, listing};
+use super::replica::{HOLD, tags};
+use super::{StorageError, Zfs, list};
 use crate::fileset::name::DatasetName;
 use crate::fileset::reason::chain;
 use crate::fileset::snapshot::Automatic;
 use crate::storage::{Destroyed, SnapshotName};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// How many snapshots one call may name: far below the 128 KiB that one argument may have.
 const AT_ONCE: usize = 2000;
@@ -21,44 +26,128 @@ impl Zfs {
             Err(error) if error.is_missing() => return Ok(Destroyed::nothing_of(snapshots)),
             text => text?,
         };
-        let there = listing::automatic(&text);
+        let (own, below): (Vec<Use<'_>>, Vec<Use<'_>>) =
+            listing::uses(&text).partition(|one| one.filesystem == filesystem);
         let doomed: BTreeSet<Automatic> = snapshots.iter().copied().collect();
         // Every plan keeps it. Whatever went wrong that one does not: here it ends.
-        if let Some(newest) = there.last().filter(|newest| doomed.contains(newest)) {
-            let path = files_of(&self.path.join(dataset), &SnapshotName::Automatic(*newest));
+        let newest = own.iter().map(|one| one.name).max();
+        if let Some(newest) = newest.filter(|newest| doomed.contains(newest)) {
+            let path = files_of(&self.path.join(dataset), &SnapshotName::Automatic(newest));
             return Err(StorageError::Newest { path });
         }
-        let mut in_use = listing::in_use(&text);
+        let below = Below::of(&filesystem, below, &doomed)?;
         let mut result = Destroyed::default();
-        let mut free = Vec::new();
+        let (mut free, mut mixed) = (Vec::new(), Vec::new());
         for name in doomed {
-            match in_use.remove(&name) {
-                Some(why) => result.skipped.push((name, why)),
-                None if !there.contains(&name) => result.skipped.push((name, "it is not there".into())),
-                None => free.push(name),
+            let there = own.iter().find(|one| one.name == name);
+            match there.map(|own| own.why().or_else(|| below.why(name))) {
+                Some(Some(why)) => result.skipped.push((name, why)),
+                None => result.skipped.push((name, "it is not there".into())),
+                Some(None) if below.stays_somewhere(name) => mixed.push(name),
+                Some(None) => free.push(name),
             }
         }
-        let mut destroy = |batch: &[Automatic]| destroy(&filesystem, batch);
+        let mut all = |batch: &[Automatic]| destroy(below.recursive(), &filesystem, batch);
         for batch in free.chunks(AT_ONCE) {
-            as_one(batch, &mut destroy, &mut result);
+            as_one(batch, &mut all, &mut result);
+        }
+        // The fileset's own first: what of it is left then is no snapshot of the fileset any more.
+        let mut each = |batch: &[Automatic]| {
+            destroy(&[], &filesystem, batch)?;
+            below.destroy(batch);
+            Ok(())
+        };
+        for batch in mixed.chunks(AT_ONCE) {
+            as_one(batch, &mut each, &mut result);
         }
         Ok(result)
     }
-}
 
-impl Zfs {
-    /// Those that somebody holds or has cloned.
+    /// Those that somebody else holds or has cloned.
     pub fn in_use(&self, dataset: &DatasetName) -> Result<BTreeSet<Automatic>, StorageError> {
-        check_pool(self.parent.as_str())?;
-        let text = list("name,userrefs,clones", &self.parent.child(dataset))?;
-        Ok(listing::in_use(&text).into_keys().collect())
+        let filesystem = self.parent.child(dataset);
+        check_pool(&filesystem)?;
+        let text = list("name,userrefs,clones", &filesystem)?;
+        let (own, below): (Vec<Use<'_>>, Vec<Use<'_>>) =
+            listing::uses(&text).partition(|one| one.filesystem == filesystem);
+        let names: BTreeSet<Automatic> = own.iter().map(|one| one.name).collect();
+        let below = Below::of(&filesystem, below, &names)?;
+        let used = own.iter().filter(|one| !one.is_free() || below.why(one.name).is_some());
+        Ok(used.map(|one| one.name).collect())
     }
 }
 
+/// Snapshots of what is below a container.
+struct Below<'t> {
+    all: Vec<Use<'t>>,
+    /// Those that have to stay when the fileset's goes, because the next stream builds on them or something else here came
+    /// from them.
+    stay: HashSet<Use<'t>>,
+    /// In use by others.
+    foreign: Vec<Use<'t>>,
+}
+
+impl<'t> Below<'t> {
+    fn of(container: &str, all: Vec<Use<'t>>, doomed: &BTreeSet<Automatic>) -> Result<Self, Error> {
+        let (mut stay, mut foreign) = (HashSet::new(), Vec::new());
+        let mut newest: HashMap<&str, Automatic> = HashMap::new();
+        for one in &all {
+            let newest = newest.entry(one.filesystem).or_insert(one.name);
+            *newest = one.name.max(*newest);
+        }
+        let concerned = || all.iter().filter(|one| doomed.contains(&one.name));
+        let held: Vec<String> = concerned().filter(|one| one.holds > 0).map(full).collect();
+        let tags = if held.is_empty() { HashMap::new() } else { tags(&held)? };
+        let within = format!("{container}/");
+        for one in concerned() {
+            let by_us = |tags: &Vec<String>| tags.iter().all(|tag| tag == HOLD);
+            let is_ours = one.clones().all(|clone| clone.starts_with(&within))
+                && (one.holds == 0 || tags.get(&full(one)).is_some_and(by_us));
+            if !is_ours {
+                foreign.push(*one);
+            } else if !one.is_free() || newest.get(one.filesystem) == Some(&one.name) {
+                stay.insert(*one);
+            }
+        }
+        Ok(Self { all, stay, foreign })
+    }
+
+    fn why(&self, name: Automatic) -> Option<String> {
+        let one = self.foreign.iter().find(|one| one.name == name)?;
+        Some(format!("{}: {}", one.filesystem, one.why()?))
+    }
+
+    fn stays_somewhere(&self, name: Automatic) -> bool {
+        self.stay.iter().any(|one| one.name == name)
+    }
+
+    fn recursive(&self) -> &'static [&'static str] {
+        if self.all.is_empty() { &[] } else { &["-r"] }
+    }
+
+    /// A call for each dataset. What goes wrong costs room, and nobody builds on it.
+    fn destroy(&self, names: &[Automatic]) {
+        let mut of: BTreeMap<&str, Vec<Automatic>> = BTreeMap::new();
+        for one in self.all.iter().filter(|one| names.contains(&one.name) && !self.stay.contains(*one)) {
+            of.entry(one.filesystem).or_default().push(one.name);
+        }
+        for (filesystem, names) in of {
+            if let Err(error) = destroy(&[], filesystem, &names) {
+                log::warn!("what is left of destroyed snapshots in {filesystem} stays: {}", chain(&error));
+            }
+        }
+    }
+}
+
+fn full(one: &Use<'_>) -> String {
+    format!("{}@{}", one.filesystem, one.name)
+}
+
 /// Destroys these snapshots, all of them or none: one that came into use since it was looked at holds up all the others.
-fn destroy(filesystem: &str, snapshots: &[Automatic]) -> Result<(), Error> {
+fn destroy(options: &[&str], filesystem: &str, snapshots: &[Automatic]) -> Result<(), Error> {
     let names: Vec<String> = snapshots.iter().map(ToString::to_string).collect();
-    zfs(&["destroy", &format!("{filesystem}@{}", names.join(","))]).map(drop)
+    let names = format!("{filesystem}@{}", names.join(","));
+    zfs(&[&["destroy"], options, &[names.as_str()]].concat()).map(drop)
 }
 
 /// In one call if that goes well; if not, each half for itself, down to the one that cannot be destroyed.

@@ -1,6 +1,7 @@
 //! What stands in the way of a dataset on ZFS, and what the administrator should do about it.
 
 use crate::fileset::name::Name;
+use crate::fileset::replica::Child;
 use crate::host::process;
 use crate::keys;
 use std::io;
@@ -94,6 +95,20 @@ pub enum Error {
     NotLocked { filesystem: String, found: String },
     #[error("the key of {filesystem} was loaded, and is not there: somebody unloads keys")]
     NotUnlocked { filesystem: String },
+    #[error("what came for {child} is not what was asked for: {what}. Nothing of it was received")]
+    OtherStream { child: Child, what: String },
+    #[error(
+        "{snapshot} was received, and is not there as the source has it: nothing builds on it, see zpool status"
+    )]
+    NotReceived { snapshot: String },
+    #[error(
+        "{child} has the property {property} of its source: take it away (zfs inherit {property} {child})"
+    )]
+    PropertyReceived { child: String, property: String },
+    #[error("{child} must have {property}={wanted} here: zfs set {property}={wanted} {child}")]
+    Unsafe { child: String, property: String, wanted: String },
+    #[error("{filesystem} cannot hold datasets of other hosts: that takes a storage with type = \"zfs\"")]
+    NoReplica { filesystem: String },
     #[error("zfs says {said:?}, which is not understood")]
     NotUnderstood { said: String },
     #[error("{command} {ending}{}", shown(.said))]
@@ -162,6 +177,11 @@ impl Error {
             Self::Io { source, .. } => source.kind() == io::ErrorKind::PermissionDenied,
             _ => false,
         }
+    }
+
+    /// Whether it would befall whatever is tried next as well.
+    pub fn is_lasting(&self) -> bool {
+        !matches!(self, Self::Failed { .. } | Self::OtherStream { .. })
     }
 
     /// Whether zfs said that what it was asked about does not exist.

@@ -4,7 +4,8 @@
 use super::error::Error;
 use crate::fileset::snapshot::Automatic;
 use crate::storage::{Held, SnapshotName};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 /// One of our snapshots.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,12 +13,15 @@ pub struct Row {
     pub name: SnapshotName,
     pub used: Option<u64>,
     pub referenced: Option<u64>,
+    /// Of a container's: how many datasets below it have it, or should.
+    pub children: Option<usize>,
 }
 
-/// The output of `zfs list -Hp -t snapshot -o name,used,referenced -d 1 DATASET`, or with `-o name` alone of many datasets:
+/// The output of `zfs list -Hp -t snapshot -o name,used,referenced,planb:children -r DATASET`, or with `-o name` alone of
+/// many datasets:
 ///
 /// ```text
-/// tank/BACKUP/web1@planb-20260102T0304Z  8192  98304
+/// tank/BACKUP/web1@planb-20260102T0304Z  8192  98304  -
 /// ```
 ///
 /// Each row with its file system's name. Snapshots of others are left out.
@@ -28,16 +32,55 @@ pub fn snapshots(text: &str) -> impl Iterator<Item = (&str, Row)> {
         let name = SnapshotName::parse(snapshot)?;
         let mut number = || columns.next()?.parse().ok();
         let (used, referenced) = (number(), number());
-        Some((filesystem, Row { name, used, referenced }))
+        let children = number().and_then(|children| usize::try_from(children).ok());
+        Some((filesystem, Row { name, used, referenced, children }))
     })
 }
 
-/// The datasets right below `parent`, by name, of `zfs list -Hp -t filesystem,snapshot -o name,used,planb:fileset -d 2 PARENT`:
+/// The snapshots of a dataset, of a listing of it and of all that is below it: those of a container count what their
+/// datasets have by the same name. The second are those that not all of their datasets have.
+pub fn of_dataset(text: &str, dataset: &str) -> (Vec<Row>, Vec<SnapshotName>) {
+    let (mut own, mut below) = (Vec::new(), HashMap::<String, Row>::new());
+    for (filesystem, row) in snapshots(text) {
+        if filesystem == dataset {
+            own.push(row);
+            continue;
+        }
+        let sum = |one: Option<u64>, other: Option<u64>| Some(one?.saturating_add(other?));
+        match below.entry(row.name.to_string()) {
+            Entry::Vacant(first) => drop(first.insert(Row { children: Some(1), ..row })),
+            Entry::Occupied(mut all) => {
+                let all = all.get_mut();
+                all.used = sum(all.used, row.used);
+                all.referenced = sum(all.referenced, row.referenced);
+                all.children = all.children.map(|children| children + 1);
+            }
+        }
+    }
+    let mut broken = Vec::new();
+    own.retain_mut(|row| {
+        let Some(children) = row.children else { return true };
+        let there = below.remove(&row.name.to_string());
+        if there.as_ref().and_then(|there| there.children).unwrap_or(0) < children {
+            broken.push(row.name.clone());
+            return false;
+        }
+        if let Some(there) = there {
+            let sum = |one: Option<u64>, other: Option<u64>| Some(one?.saturating_add(other?));
+            (row.used, row.referenced) = (sum(row.used, there.used), sum(row.referenced, there.referenced));
+        }
+        true
+    });
+    (own, broken)
+}
+
+/// The datasets right below `parent`, by name, of `zfs list -Hp -t filesystem,volume,snapshot -o name,used,planb:fileset,type
+/// -d 2 PARENT`:
 ///
 /// ```text
-/// tank/BACKUP  196608  -
-/// tank/BACKUP/web1  98304  web1
-/// tank/BACKUP/web1@planb-20260102T0304Z  8192  web1
+/// tank/BACKUP  196608  -  filesystem
+/// tank/BACKUP/web1  98304  web1  filesystem
+/// tank/BACKUP/web1@planb-20260102T0304Z  8192  web1  snapshot
 /// ```
 pub fn held(text: &str, parent: &str) -> Vec<Held> {
     let mut held: BTreeMap<&str, Held> = BTreeMap::new();
@@ -51,46 +94,91 @@ pub fn held(text: &str, parent: &str) -> Vec<Held> {
                 dataset.snapshots += 1;
                 dataset.newest = dataset.newest.max(Some(name.time()));
             }
-        } else if let Ok(dataset) = name.parse() {
+        } else if let Some((dataset, _)) = name.split_once('/') {
+            if let Some(dataset) = held.get_mut(dataset) {
+                dataset.is_container = true;
+            }
+        } else if let (Ok(dataset), false) = (name.parse(), line.ends_with("\tvolume")) {
             let used = columns.next().and_then(|used| used.parse().ok());
             let fileset = columns.next().filter(|owner| *owner != "-").map(str::to_owned);
-            held.insert(name, Held { name: dataset, fileset, snapshots: 0, newest: None, used });
+            let (snapshots, newest, is_container) = (0, None, false);
+            held.insert(name, Held { name: dataset, fileset, snapshots, newest, used, is_container });
         }
     }
     held.into_values().collect()
 }
 
-/// The automatic snapshots in a listing.
-pub fn automatic(text: &str) -> BTreeSet<Automatic> {
-    let name = |(_, row): (&str, Row)| match row.name {
-        SnapshotName::Automatic(name) => Some(name),
-        SnapshotName::Kept(_) => None,
-    };
-    snapshots(text).filter_map(name).collect()
+/// Of how many datasets a container's snapshots are: the container, the snapshot, the number.
+///
+/// The output of `zfs list -Hp -t snapshot -o name,planb:children -d 1 DATASET...`:
+///
+/// ```text
+/// tank/BACKUP/web1@planb-20260102T0304Z  3
+/// ```
+pub fn children(text: &str) -> impl Iterator<Item = (&str, &str, usize)> {
+    text.lines().filter_map(|line| {
+        let (name, children) = line.split_once('\t')?;
+        let (dataset, snapshot) = name.split_once('@')?;
+        Some((dataset, snapshot, children.parse().ok()?))
+    })
 }
 
-/// Why a snapshot cannot be destroyed, if so.
-///
-/// The output of `zfs list -Hp -t snapshot -o name,userrefs,clones -d 1 DATASET`:
+/// How many datasets below another, at whatever depth, have a snapshot of a name, of a listing of all by name.
+pub fn counted(text: &str) -> HashMap<(&str, &str), usize> {
+    let mut counted = HashMap::new();
+    for line in text.lines() {
+        let Some((dataset, snapshot)) = line.split_once('@') else { continue };
+        for (at, _) in dataset.match_indices('/') {
+            *counted.entry((&dataset[..at], snapshot)).or_default() += 1;
+        }
+    }
+    counted
+}
+
+/// An automatic snapshot, and what keeps it from being destroyed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Use<'t> {
+    pub filesystem: &'t str,
+    pub name: Automatic,
+    /// How many holds.
+    pub holds: usize,
+    /// Separated by commas.
+    pub clones: &'t str,
+}
+
+impl Use<'_> {
+    pub fn is_free(&self) -> bool {
+        self.holds == 0 && self.clones.is_empty()
+    }
+
+    pub fn clones(&self) -> impl Iterator<Item = &str> {
+        self.clones.split(',').filter(|clone| !clone.is_empty())
+    }
+
+    /// Why it cannot be destroyed, if so.
+    pub fn why(&self) -> Option<String> {
+        match (self.holds, self.clones) {
+            (0, "") => None,
+            (0, clones) => Some(format!("there are clones of it: {}", clones.replace(',', ", "))),
+            (holds, _) => Some(format!("it is held, {holds} times (see zfs holds)")),
+        }
+    }
+}
+
+/// The output of `zfs list -Hp -t snapshot -o name,userrefs,clones -r DATASET`:
 ///
 /// ```text
 /// tank/BACKUP/web1@planb-20260102T0304Z  1  tank/restored,tank/test
 /// ```
-pub fn in_use(text: &str) -> HashMap<Automatic, String> {
-    let row = |line: &str| {
+pub fn uses(text: &str) -> impl Iterator<Item = Use<'_>> {
+    text.lines().filter_map(|line| {
         let mut columns = line.split('\t');
-        let (_, snapshot) = columns.next()?.split_once('@')?;
+        let (filesystem, snapshot) = columns.next()?.split_once('@')?;
         let name = snapshot.parse().ok()?;
-        let (holds, clones) = (columns.next()?, columns.next().unwrap_or("-"));
-        match (holds, clones) {
-            ("0" | "-", "-" | "") => None,
-            ("0" | "-", clones) => {
-                Some((name, format!("there are clones of it: {}", clones.replace(',', ", "))))
-            }
-            (holds, _) => Some((name, format!("it is held, {holds} times (see zfs holds)"))),
-        }
-    };
-    text.lines().filter_map(row).collect()
+        let holds = columns.next()?.parse().unwrap_or(0);
+        let clones = columns.next().filter(|clones| *clones != "-").unwrap_or_default();
+        Some(Use { filesystem, name, holds, clones })
+    })
 }
 
 /// A property's value and where it comes from.
@@ -163,16 +251,40 @@ mod tests {
     }
 
     #[test]
+    fn a_snapshot_of_a_container_is_one_that_all_its_datasets_have() {
+        let text = "t/w@planb-20260101T0000Z\t1\t10\t2\nt/w@planb-20260102T0000Z\t1\t10\t2\nt/w@planb-20260103T0000Z\t1\t10\t-\n\
+                    t/w/a@planb-20260101T0000Z\t100\t1000\t-\nt/w/a@planb-20260102T0000Z\t0\t0\t-\n\
+                    t/w/a@planb-20260104T0000Z\t0\t0\t-\nt/w/a/b@planb-20260101T0000Z\t100\t1000\t-\n";
+        let (rows, broken) = of_dataset(text, "t/w");
+        let seen: Vec<_> = rows.iter().map(|row| (row.name.to_string(), row.used, row.referenced)).collect();
+        assert_eq!(
+            seen,
+            [
+                ("planb-20260101T0000Z".to_owned(), Some(201), Some(2010)),
+                ("planb-20260103T0000Z".to_owned(), Some(1), Some(10))
+            ]
+        );
+        assert_eq!(broken.iter().map(ToString::to_string).collect::<Vec<_>>(), ["planb-20260102T0000Z"]);
+        let names = "t/w/a/b@x\nt/w/a@x\nt/w@x\nt/w/a@y\n";
+        let counted = counted(names);
+        assert_eq!((counted.get(&("t/w", "x")), counted.get(&("t/w", "y"))), (Some(&2), Some(&1)));
+        let wanted: Vec<_> = children("t/w@x\t2\nt/w@y\t-\n").collect();
+        assert_eq!(wanted, [("t/w", "x", 2)]);
+    }
+
+    #[test]
     fn every_dataset_is_listed_with_its_newest_snapshot() {
-        let text = "tank/B\t400\t-\ntank/B/db1\t300\t-\ntank/B/db1@zfs-auto\t1\t-\ntank/B/db1/sub\t1\t-\n\
-                    tank/B/web1\t200\tacme\ntank/B/web1@planb-20260103T0304Z\t8\tacme\n\
-                    tank/B/web1@planb-20260102T0304Z\t8\tacme\ntank/B/Not Ours\t1\t-\n";
+        let text = "tank/B\t400\t-\tfilesystem\ntank/B/db1\t300\t-\tfilesystem\ntank/B/db1@zfs-auto\t1\t-\tsnapshot\n\
+                    tank/B/db1/sub\t1\t-\tvolume\ntank/B/web1\t200\tacme\tfilesystem\n\
+                    tank/B/web1@planb-20260103T0304Z\t8\tacme\tsnapshot\ntank/B/web1@planb-20260102T0304Z\t8\tacme\tsnapshot\n\
+                    tank/B/disk\t9\t-\tvolume\ntank/B/Not Ours\t1\t-\tfilesystem\n";
         let held = held(text, "tank/B");
         let seen: Vec<_> = held
             .iter()
             .map(|held| (held.name.as_str(), held.fileset.as_deref(), held.snapshots, held.used))
             .collect();
         assert_eq!(seen, [("db1", None, 0, Some(300)), ("web1", Some("acme"), 2, Some(200))]);
+        assert_eq!(held.iter().map(|held| held.is_container).collect::<Vec<_>>(), [true, false]);
         let newest = SnapshotName::parse("planb-20260103T0304Z").map(|name| name.time());
         assert_eq!(held[1].newest, newest);
     }
@@ -181,11 +293,12 @@ mod tests {
     fn held_and_cloned_snapshots_are_in_use() {
         let text = "t/w@planb-20260102T0304Z\t0\t-\nt/w@planb-20260103T0304Z\t2\t-\nt/w@planb-20260104T0304Z\t0\tt/a,t/b\n\
                     t/w@planb-20260105T0304Z\t0\t\nt/w@other\t1\t-\n";
-        let used = in_use(text);
-        let why = |name: &str| used.get(&name.parse().expect("a name")).map(String::as_str);
-        assert_eq!(used.len(), 2);
-        assert_eq!(why("planb-20260103T0304Z"), Some("it is held, 2 times (see zfs holds)"));
-        assert_eq!(why("planb-20260104T0304Z"), Some("there are clones of it: t/a, t/b"));
+        let whys: Vec<Option<String>> = uses(text).map(|used| used.why()).collect();
+        let why = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            whys,
+            [None, why("it is held, 2 times (see zfs holds)"), why("there are clones of it: t/a, t/b"), None]
+        );
     }
 
     #[test]

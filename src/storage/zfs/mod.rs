@@ -8,7 +8,7 @@
 //!
 //! It is mounted for as long as a run needs it, and its key is loaded for no longer. What zfs is asked is bounded: one
 //! listing whatever the number of filesets, one call to destroy whatever the number of snapshots. Nothing here destroys
-//! a file system, and nothing is ever recursive.
+//! a file system, and nothing is recursive but the destruction of snapshots that a fileset has of many datasets ([`replica`]).
 
 mod command;
 mod dataset;
@@ -21,11 +21,13 @@ mod marks;
 mod mount;
 mod open;
 mod rename;
+mod replica;
 mod space;
 
 pub use error::Error;
 pub use health::pools;
 pub use open::Open;
+pub use replica::{Expected, HOLD, Received, Replica};
 
 use super::{Errand, Error as StorageError, Listed, Shut, User};
 use crate::fileset::name::{DatasetName, Name};
@@ -39,7 +41,8 @@ use command::{check_pool, is_confined, look, zfs};
 use dataset::Dataset;
 use marks::Marks;
 use open::{Mounted, files_of};
-use std::collections::HashMap;
+use replica::CHILDREN;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 const LIST: [&str; 4] = ["list", "-Hp", "-t", "snapshot"];
@@ -71,6 +74,18 @@ impl Zfs {
         keys: Option<&Keys>,
         stop: &Stop,
     ) -> Result<Open, StorageError> {
+        let mounted = self.enter(dataset, fileset, keys, stop)?;
+        Open::new(mounted, self.writer, stop)
+    }
+
+    /// Mounts the dataset of that fileset for a run, and makes it where it is missing.
+    fn enter(
+        &self,
+        dataset: &DatasetName,
+        fileset: &Name,
+        keys: Option<&Keys>,
+        stop: &Stop,
+    ) -> Result<Mounted, StorageError> {
         check_pool(self.parent.as_str())?;
         let path = self.path.join(dataset);
         let found = match dataset::find(&self.parent.child(dataset), &path, fileset, keys)? {
@@ -85,7 +100,7 @@ impl Zfs {
             return Err(StorageError::Stopped);
         }
         dataset::take_over(&mounted.dataset, fileset)?;
-        Open::new(mounted, self.writer, stop)
+        Ok(mounted)
     }
 
     fn create(
@@ -122,7 +137,8 @@ impl Zfs {
             return Err(Error::NotYet { filesystem: name }.into());
         };
         mount::enter(&found, fileset, keys, &self.marks(dataset), user, stop)?;
-        Ok(open::snapshots_of(&path))
+        // The last one out unmounts what is below with it.
+        Ok(if replica::show(&name)? { path } else { open::snapshots_of(&path) })
     }
 
     pub fn leave(&self, dataset: &DatasetName, user: &User) -> Result<(), StorageError> {
@@ -148,31 +164,40 @@ impl Zfs {
 
     pub fn snapshots(&self, dataset: &DatasetName) -> Result<Vec<Listed>, StorageError> {
         check_pool(self.parent.as_str())?;
-        let text = match list("name,used,referenced", &self.parent.child(dataset)) {
+        let filesystem = self.parent.child(dataset);
+        let text = match list(&format!("name,used,referenced,{CHILDREN}"), &filesystem) {
             Err(error) if error.is_missing() => {
                 self.check_seen()?;
                 return Ok(Vec::new());
             }
             text => text?,
         };
-        let mut listed: Vec<Listed> =
-            listing::snapshots(&text).map(|(_, row)| self.listed(dataset, row)).collect();
-        listed.sort_by_cached_key(|there| (there.name.time(), there.name.to_string()));
-        Ok(listed)
+        let (rows, broken) = listing::of_dataset(&text, &filesystem);
+        if !broken.is_empty() {
+            let names: Vec<String> = broken.iter().map(ToString::to_string).collect();
+            log::warn!(
+                "{dataset}: not all of its datasets have {} any more, which is no snapshot of it now: what there is of it goes \
+                 with zfs destroy -r {filesystem}@{}",
+                names.join(", "),
+                names.join(",")
+            );
+        }
+        Ok(self.in_order(dataset, rows))
     }
 
     /// Asks for names alone: what each snapshot uses takes zfs a look at the disks for each.
     pub fn snapshots_of(&self, datasets: &[&DatasetName]) -> Vec<Result<Vec<Listed>, StorageError>> {
         let all = check_pool(self.parent.as_str()).and_then(|()| {
             // With these columns and in this order zfs has a short way.
-            match look(&[&LIST[..], &["-o", "name", "-s", "name", "-d", "2", self.parent.as_str()]].concat())
-            {
-                Err(error) if error.is_missing() => self.check_seen().map(|()| String::new()),
-                text => text,
+            match look(&[&LIST[..], &["-o", "name", "-s", "name", "-r", self.parent.as_str()]].concat()) {
+                Err(error) if error.is_missing() => {
+                    self.check_seen().map(|()| (String::new(), HashMap::new()))
+                }
+                text => text.and_then(|text| self.broken(&text).map(|broken| (text, broken))),
             }
         });
-        let text = match all {
-            Ok(text) => text,
+        let (text, broken) = match all {
+            Ok(all) => all,
             // Each is told for itself; the first is told why.
             Err(error) => {
                 let (why, is_denied) = (chain(&error), error.is_denied());
@@ -187,10 +212,12 @@ impl Zfs {
             rows.entry(filesystem).or_default().push(row);
         }
         let of = |dataset: &&DatasetName| {
-            let rows = rows.remove(self.parent.child(dataset).as_str()).unwrap_or_default();
-            let mut listed: Vec<Listed> = rows.into_iter().map(|row| self.listed(dataset, row)).collect();
-            listed.sort_by_cached_key(|there| (there.name.time(), there.name.to_string()));
-            Ok(listed)
+            let filesystem = self.parent.child(dataset);
+            let mut rows = rows.remove(filesystem.as_str()).unwrap_or_default();
+            if let Some(broken) = broken.get(&filesystem) {
+                rows.retain(|row| !broken.contains(&row.name.to_string()));
+            }
+            Ok(self.in_order(dataset, rows))
         };
         datasets.iter().map(of).collect()
     }
@@ -204,13 +231,50 @@ impl Zfs {
         Ok(())
     }
 
+    /// What is not good of the datasets in a listing of all that have others below them. One more call, and none where there
+    /// are no such.
+    fn broken(&self, text: &str) -> Result<HashMap<String, HashSet<String>>, Error> {
+        let mut containers: Vec<String> = listing::snapshots(text)
+            .filter_map(|(filesystem, _)| {
+                let below = filesystem.strip_prefix(self.parent.as_str())?.strip_prefix('/')?;
+                Some(format!("{}/{}", self.parent, below.split_once('/')?.0))
+            })
+            .collect();
+        containers.dedup();
+        if containers.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let columns = format!("name,{CHILDREN}");
+        let arguments = [&LIST[..], &["-d", "1", "-o", &columns]].concat();
+        let arguments: Vec<&str> =
+            arguments.into_iter().chain(containers.iter().map(String::as_str)).collect();
+        let wanted = look(&arguments)?;
+        let mut broken: HashMap<String, HashSet<String>> = HashMap::new();
+        let counted = listing::counted(text);
+        for (container, snapshot, children) in listing::children(&wanted) {
+            let there = counted.get(&(container, snapshot)).copied().unwrap_or(0);
+            if there < children {
+                broken.entry(container.to_owned()).or_default().insert(snapshot.to_owned());
+            }
+        }
+        Ok(broken)
+    }
+
+    fn in_order(&self, dataset: &DatasetName, rows: Vec<listing::Row>) -> Vec<Listed> {
+        let mut listed: Vec<Listed> = rows.into_iter().map(|row| self.listed(dataset, row)).collect();
+        listed.sort_by_cached_key(|there| (there.name.time(), there.name.to_string()));
+        listed
+    }
+
     fn listed(&self, dataset: &DatasetName, row: listing::Row) -> Listed {
-        let path = files_of(&self.path.join(dataset), &row.name);
+        let dataset = self.path.join(dataset);
+        // The files of a container are those of the datasets below it, each with its own snapshots.
+        let path = if row.children.is_some() { dataset } else { files_of(&dataset, &row.name) };
         Listed { path, name: row.name, used: row.used, referenced: row.referenced }
     }
 }
 
-/// The snapshots of a file system, with these columns.
+/// The snapshots of a file system and of all below it, with these columns.
 fn list(columns: &str, filesystem: &str) -> Result<String, Error> {
-    zfs(&[&LIST[..], &["-d", "1", "-o", columns, filesystem]].concat())
+    zfs(&[&LIST[..], &["-r", "-o", columns, filesystem]].concat())
 }

@@ -110,7 +110,7 @@ pub fn snapshots_of(dataset: &Path) -> PathBuf {
 }
 
 /// The dataset's top directory: root's, and closed to all others.
-fn top(dataset: &Dataset) -> Result<OwnedFd, Error> {
+pub fn top(dataset: &Dataset) -> Result<OwnedFd, Error> {
     let path = &dataset.path;
     let top = open(path, DIRECTORY, Mode::empty()).map_err(Error::io("open", path))?;
     let stat = fstat(&top).map_err(Error::io("look at", path))?;

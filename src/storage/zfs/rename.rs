@@ -12,9 +12,18 @@ impl Zfs {
     /// One listing for all of them, with their snapshots.
     pub fn datasets(&self) -> Result<Vec<Held>, StorageError> {
         check_pool(self.parent.as_str())?;
-        let columns = format!("name,used,{OWNER}");
-        let types =
-            ["list", "-Hp", "-t", "filesystem,snapshot", "-d", "2", "-o", &columns, self.parent.as_str()];
+        let columns = format!("name,used,{OWNER},type");
+        let types = [
+            "list",
+            "-Hp",
+            "-t",
+            "filesystem,volume,snapshot",
+            "-d",
+            "2",
+            "-o",
+            &columns,
+            self.parent.as_str(),
+        ];
         match zfs(&types) {
             Err(error) if error.is_missing() => Ok(Vec::new()),
             text => Ok(listing::held(&text?, self.parent.as_str())),

@@ -93,7 +93,7 @@ pub fn arguments(settings: &Settings, kept: Kept, workspace: &Workspace, files: 
             list.with("--rsh=", quoted("ssh -F ", files.ssh)).with("--rsync-path=", remote::command(ssh));
             // The source's shell gets the path escaped by rsync, but for wildcards.
             let path = escaped(ssh.path.as_str().trim_end_matches('/'), &['*', '?', '[', ']']);
-            format!("{}:{path}/", bracketed(ssh.host.as_str()))
+            format!("{}:{path}/", bracketed(ssh.login.host.as_str()))
         }
         Source::Daemon(daemon) => {
             list.with("--port=", daemon.port.to_string());
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn a_linked_tree_over_ssh() {
         let mut ssh = ssh_settings(22);
-        ssh.host = "2001:db8::1".parse().expect("a host");
+        ssh.login.host = "2001:db8::1".parse().expect("a host");
         ssh.path = "/srv/a [b]".parse().expect("a path");
         let mut settings = settings(Source::Ssh(ssh));
         settings.bwlimit = Some(Size::from_bytes(10 << 20));

@@ -84,7 +84,7 @@ fn go(
     fs::write(&filter, filter::rules(&settings.include, &settings.exclude))
         .map_err(|e| Failure::because(format!("failed to write {}", filter.display()), &e))?;
     let ssh_config = match &settings.source {
-        Source::Ssh(ssh) => ssh::prepare(job.name, ssh, place, job.scratch, job.limits)
+        Source::Ssh(ssh) => ssh::prepare(job.name, &ssh.login, place, job.scratch, job.limits)
             .map_err(|e| Failure::because("failed to prepare ssh", &e))?,
         Source::Local(_) | Source::Daemon(_) => job.scratch.join("ssh.conf"),
     };
@@ -237,4 +237,4 @@ impl Heard {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::transport) mod tests;

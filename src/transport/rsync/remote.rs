@@ -65,6 +65,55 @@ impl NotNow {
     }
 }
 
+/// What the source's shell and sudo say when the command does not start, in plain words and with what to do.
+pub fn trouble(lines: &[&str], ssh: &Ssh) -> Option<String> {
+    let (user, host, rsync) = (ssh.login.user.as_str(), ssh.login.host.as_str(), ssh.rsync_path.as_str());
+    let missing = |program: &str| {
+        lines.iter().any(|line| {
+            !line.starts_with("rsync")
+                && ["command not found", "not found", "No such file or directory"]
+                    .iter()
+                    .any(|why| line.ends_with(&format!("{program}: {why}")))
+                // zsh says it the other way round.
+                || line.ends_with(&format!("command not found: {program}"))
+                || line.contains(&format!("failed to execute {program}: "))
+        })
+    };
+    let has = |text: &str| lines.iter().any(|line| line.contains(text));
+    let set_up = format!("planb authorize {host} prints what sets it up");
+    if ssh.sudo && missing("sudo") {
+        return Some(format!("sudo is not installed on {host}: install it there, or set sudo = false"));
+    }
+    if ssh.sudo
+        && let Some(line) =
+            lines.iter().find(|line| line.starts_with("sudo: ") || line.starts_with("Sorry, user "))
+        && !missing(rsync)
+    {
+        return Some(format!("sudo on {host} refused ({line}): {set_up}"));
+    }
+    if has("is not in the sudoers file") {
+        return Some(format!("sudo on {host} does not know {user}: {set_up}"));
+    }
+    if missing("ionice") || has("ionice: ioprio_set failed") || has("ionice: unrecognized option") {
+        return Some(format!(
+            "ionice does not work on {host}: install util-linux there, or set ionice = \"none\""
+        ));
+    }
+    if missing(rsync) {
+        return Some(format!("{rsync} is not installed on {host}: install it there, or set `rsync-path`"));
+    }
+    if has("planb: not allowed here: ") {
+        return Some(format!("{host} allows another command than this fileset needs now: {set_up}"));
+    }
+    if has("SSH_ORIGINAL_COMMAND does not run rsync") {
+        return Some(format!(
+            "{host} lets {user} run nothing but rsync (rrsync in authorized_keys): set do-not-run = false, \
+             ionice = \"none\" and sudo = false"
+        ));
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::tests::ssh_settings;

@@ -1,7 +1,9 @@
 //! What an `[rsync]` table comes to once it is valid.
 
-use super::words::{DaemonSource, Flag, Host, Jump, Pattern, RemoteProgram, SourcePath, SshOption, User};
+use super::words::{DaemonSource, Flag, Pattern, RemoteProgram, SourcePath};
 use crate::fileset::quantity::{Size, Span};
+use crate::transport::ssh::login::Login;
+use crate::transport::ssh::words::{Host, User};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -37,13 +39,8 @@ pub enum Source {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ssh {
-    pub host: Host,
+    pub login: Login,
     pub path: SourcePath,
-    pub user: User,
-    pub port: u16,
-    pub identity: Option<PathBuf>,
-    pub jump: Option<Jump>,
-    pub options: Vec<SshOption>,
     /// rsync runs under sudo on the source.
     pub sudo: bool,
     pub ionice: Ionice,
@@ -99,7 +96,7 @@ impl Source {
     pub fn host(&self) -> Option<&Host> {
         match self {
             Self::Local(_) => None,
-            Self::Ssh(ssh) => Some(&ssh.host),
+            Self::Ssh(ssh) => Some(&ssh.login.host),
             Self::Daemon(daemon) => Some(&daemon.host),
         }
     }
@@ -110,7 +107,7 @@ impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Local(path) => write!(f, "{}", path.as_str()),
-            Self::Ssh(ssh) => write!(f, "{}:{}", ssh.host.as_str(), ssh.path.as_str()),
+            Self::Ssh(ssh) => write!(f, "{}:{}", ssh.login.host.as_str(), ssh.path.as_str()),
             Self::Daemon(daemon) => write!(f, "{}::{}", daemon.host.as_str(), daemon.source.as_str()),
         }
     }

@@ -1,7 +1,7 @@
 //! What rsync's end means. The one place where a transfer becomes a success.
 
 use super::output::Statistics;
-use super::remote::{DO_NOT_RUN, NotNow};
+use super::remote::{self, DO_NOT_RUN, NotNow};
 use super::said::Said;
 use super::settings::{Settings, Source, Vanished};
 use crate::fileset::progress::Transferred;
@@ -144,9 +144,10 @@ fn explain(code: i32, said: &Said, settings: &Settings, place: &ssh::Place<'_>) 
         23 => return (Verdict::Failed, format!("not everything could be copied: {}", said.ending())),
         _ => {}
     }
-    if let Source::Ssh(settings) = &settings.source
+    if let Source::Ssh(ssh) = &settings.source
         && code != 30
-        && let Some(reason) = ssh::explain(said.lines(), settings, place)
+        && let Some(reason) =
+            ssh::explain(said.lines(), &ssh.login, place, |lines| remote::trouble(lines, ssh))
     {
         return (Verdict::Failed, reason);
     }

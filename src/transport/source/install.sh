@@ -5,7 +5,7 @@
 # Read it, then run it here as root, or from the backup host:  planb authorize @NAME@ | ssh root@@HOST@ sh
 # Running it again is harmless. It makes, or makes anew:
 @WHAT@
-# To undo it: userdel @USER@ where it was made, and remove these files.
+# To undo it: userdel @USER@ where it was made, and remove these files.@UNDO@
 set -eu
 umask 022
 export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
@@ -18,7 +18,7 @@ fail() {
 # All of it is read before any of it runs: a connection that breaks leaves nothing half done.
 main() {
     [ "$(id -u)" = 0 ] || fail "only root can do this"
-    command -v @RSYNC@ >/dev/null || fail "@RSYNC@ is not installed"
+@NEEDS@
 @USERADD@
     home=$(getent passwd @USER@ | cut -d: -f6)
     [ -d "$home" ] || fail "@USER@ has no home directory"
@@ -42,6 +42,7 @@ END_OF_KEY
     chmod 644 "$new"
     mv "$new" "$keys"
 @SUDO@
+@GRANTS@
     echo "planb: done; on the backup host this shows whether it holds: planb check --connect @NAME@" >&2
 }
 

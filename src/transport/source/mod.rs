@@ -1,16 +1,21 @@
 //! How a source lets us in: the script that sets it up. What it allows is what the filesets need, to the letter.
 //!
 //! Three locks, one behind the other, each of which holds alone: sshd gives the key no terminal, no forwarding and no command
-//! but ours (`restrict`, `command=`); that command lets nothing pass but rsync's sending side with known arguments;
-//! sudo lets root do nothing else either. The patterns of the last two are one ([`admission`]).
+//! but ours (`restrict`, `command=`); that command lets nothing pass but rsync's sending side and zfs, with known arguments;
+//! sudo and zfs's permissions let nothing else be done either. The patterns of the last two are one (`admission` of each
+//! transport).
 
+mod needs;
 pub mod proof;
 
-use super::rsync::admission::{self, Odd};
+use super::Transport;
+use super::rsync::admission::Odd;
 use super::rsync::remote;
-use super::rsync::settings::{Settings, Source, Ssh};
+use super::ssh::login;
+use super::zfs::command::ZFS;
 use crate::fileset::invalid::Invalid;
 use crate::fileset::name::Name;
+use needs::Needs;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::str::FromStr;
@@ -19,6 +24,7 @@ const SERVE: &str = include_str!("serve.sh");
 const INSTALL: &str = include_str!("install.sh");
 const USERADD: &str = include_str!("useradd.sh");
 const SUDO: &str = include_str!("sudo.sh");
+const RESUMED: &str = include_str!("resumed.sh");
 
 /// The half of a key that may be seen, as ssh-keygen(1) writes it into `.pub`: its kind and its digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,12 +47,12 @@ impl FromStr for PublicKey {
 
 /// Filesets of one source that log in alike.
 #[derive(Debug)]
-pub struct Login<'a> {
+pub struct Alike<'a> {
     /// What the administrator asked for.
     pub asked: &'a str,
     pub key: &'a PublicKey,
     /// Never empty; all with the same host and user.
-    pub filesets: Vec<(&'a Name, &'a Settings)>,
+    pub filesets: Vec<(&'a Name, &'a Transport)>,
 }
 
 /// Why there is no script.
@@ -61,31 +67,27 @@ pub enum Error {
 }
 
 /// The script for the source, for sh.
-pub fn script(login: &Login<'_>) -> Result<String, Error> {
-    let over_ssh = |&(name, settings): &(&'_ Name, &'_ Settings)| match &settings.source {
-        Source::Ssh(ssh) => Ok((name.clone(), settings.clone(), ssh.clone())),
-        Source::Local(_) | Source::Daemon(_) => Err(Error::NotSsh { fileset: name.clone() }),
-    };
-    let filesets: Vec<(Name, Settings, Ssh)> =
-        login.filesets.iter().map(over_ssh).collect::<Result<_, _>>()?;
-    let Some((first, _, ssh)) = filesets.first() else { return Ok(String::new()) };
-    if let Some((other, ..)) = filesets.iter().find(|(_, _, its)| its.rsync_path != ssh.rsync_path) {
-        return Err(Error::TwoPrograms { one: first.clone(), other: other.clone() });
+pub fn script(of: &Alike<'_>) -> Result<String, Error> {
+    let mut needs = Needs::default();
+    let mut first: Option<&login::Login> = None;
+    for &(name, transport) in &of.filesets {
+        needs.add(name, transport)?;
+        first = first.or(transport.login());
     }
-    let mut commands = BTreeSet::new();
-    let mut rules = BTreeSet::new();
-    for (name, settings, ssh) in &filesets {
-        let odd = |source| Error::Odd { fileset: name.clone(), source };
-        commands.insert(admission::command(settings, ssh).map_err(odd)?);
-        if ssh.sudo {
-            rules.insert(admission::arguments(settings, ssh).map_err(odd)?);
-        }
-    }
-    let user = ssh.user.as_str();
+    let Some(login) = first else { return Ok(String::new()) };
+    let user = login.user.as_str();
     let program = format!("/usr/local/lib/planb/serve-{user}");
     let sudoers = format!("/etc/sudoers.d/planb-{user}");
-    let allowed = commands.into_iter().collect::<Vec<_>>().join("|");
-    let serve = SERVE.replace("@ALLOWED@", &allowed).replace("@NOT_NOW@", remote::not_now().trim_end());
+    let joined = |patterns: &BTreeSet<String>| patterns.iter().cloned().collect::<Vec<_>>().join("|");
+    let tokens = if needs.resumed.is_empty() {
+        String::new()
+    } else {
+        RESUMED.replace("@ZFS@", ZFS).replace("@RESUMED@", &joined(&needs.resumed))
+    };
+    let serve = SERVE
+        .replace("@TOKENS@\n", &tokens)
+        .replace("@ALLOWED@", &joined(&needs.commands))
+        .replace("@NOT_NOW@", remote::not_now().trim_end());
     let is_root = user == "root";
 
     let mut what = String::new();
@@ -97,56 +99,83 @@ pub fn script(login: &Login<'_>) -> Result<String, Error> {
     }
     line(&format!("{program}, the only thing that the backup host's key can start"));
     line(&format!("a line for that key in .ssh/authorized_keys of {user}"));
-    let sudo = if rules.is_empty() {
-        String::new()
-    } else {
-        line(&format!("{sudoers}, with rsync's sending side and nothing else"));
-        // In an unquoted here-document only these mean something, and no pattern has another.
-        let rule = |arguments: &String| {
-            format!(
-                "{user} ALL=(root) NOPASSWD: $rsync ^{}\\$",
-                arguments.replace('\\', r"\\").replace('$', r"\$")
-            )
-        };
-        let rules = rules.iter().map(rule).collect::<Vec<_>>().join("\n");
-        SUDO.replace("@RULES@", &rules).replace("@SUDOERS@", &sudoers)
+    let sudo = match needs.rules(user) {
+        None => String::new(),
+        Some(rules) => {
+            let mut may = Vec::new();
+            let mut programs = "";
+            if !needs.rsync_rules.is_empty() {
+                may.push("rsync's sending side");
+                programs = "    rsync=$(command -v @RSYNC@)\n";
+            }
+            if !needs.zfs_rules.is_empty() {
+                may.push("zfs destroy of PlanB's own snapshots");
+            }
+            line(&format!("{sudoers}, with {} and nothing else", may.join(", ")));
+            SUDO.replace("@PROGRAMS@\n", programs).replace("@RULES@", &rules).replace("@SUDOERS@", &sudoers)
+        }
     };
-    let names: Vec<&str> = filesets.iter().map(|(name, ..)| name.as_str()).collect();
+    let (mut grants, mut undo) = (String::new(), String::new());
+    if !needs.grants.is_empty() {
+        line(&format!("permissions of zfs's (zfs-allow(8)) for {user}, on the datasets that are backed up"));
+        undo = format!(" zfs unallow -u {user} DATASET takes the permissions back.");
+        grants.push_str(if needs.grants.iter().any(|grant| grant.contains("destroy")) {
+            "\n    # zfs cannot tell the right to destroy a snapshot from that to destroy all. With sudo = true it need not.\n"
+        } else {
+            "\n    # Nothing that loses anything: what may be destroyed is sudo's matter.\n"
+        });
+        for grant in &needs.grants {
+            let _ = writeln!(grants, "    {ZFS} allow {grant}");
+        }
+    }
+    let mut wanted = String::new();
+    for program in &needs.programs {
+        let _ =
+            writeln!(wanted, "    command -v {program} >/dev/null || fail \"{program} is not installed\"");
+    }
+    let names: Vec<&str> = of.filesets.iter().map(|(name, _)| name.as_str()).collect();
     let useradd = if is_root { "" } else { USERADD };
+    let rsync = needs.rsync.map_or("rsync", |(_, program)| program.as_str());
     let text = INSTALL
         .replace("@WHAT@\n", &what)
+        .replace("@UNDO@", &undo)
+        .replace("@NEEDS@\n", &wanted)
         .replace("@USERADD@\n", useradd)
         .replace("@SUDO@\n", &sudo)
+        .replace("@GRANTS@\n", &grants)
         .replace("@SERVE@", &serve)
         .replace("@PROGRAM@", &program)
-        .replace("@KEY@", &login.key.0)
+        .replace("@KEY@", &of.key.0)
         .replace("@COMMENT@", "planb")
         .replace("@FILESETS@", &names.join(", "))
-        .replace("@NAME@", login.asked)
+        .replace("@NAME@", of.asked)
         .replace("@VERSION@", env!("CARGO_PKG_VERSION"))
-        .replace("@RSYNC@", ssh.rsync_path.as_str())
+        .replace("@RSYNC@", rsync)
         .replace("@USER@", user);
-    Ok(text.replace("@HOST@", ssh.host.as_str()))
+    Ok(text.replace("@HOST@", login.host.as_str()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::rsync::settings::{Ionice, Metadata, Vanished};
+    use super::super::rsync::settings::{Ionice, Metadata, Settings, Source, Ssh, Vanished};
+    use super::super::zfs;
     use super::*;
     use crate::fileset::quantity::Span;
-    use crate::host::process::{Input, Limits, Program};
+    use crate::host::process::{Ending, Input, Limits, Program};
     use crate::host::signals::Stop;
 
     fn settings(path: &str, user: &str) -> Settings {
         Settings {
             source: Source::Ssh(Ssh {
-                host: "web1.example".parse().expect("a host"),
+                login: login::Login {
+                    host: "web1.example".parse().expect("a host"),
+                    user: user.parse().expect("a user"),
+                    port: 22,
+                    identity: None,
+                    jump: None,
+                    options: Vec::new(),
+                },
                 path: path.parse().expect("a path"),
-                user: user.parse().expect("a user"),
-                port: 22,
-                identity: None,
-                jump: None,
-                options: Vec::new(),
                 sudo: user != "root",
                 ionice: Ionice::Idle,
                 rsync_path: "rsync".parse().expect("a program"),
@@ -165,8 +194,9 @@ mod tests {
     fn of(settings: &[Settings]) -> Result<String, Error> {
         let key = "ssh-ed25519 AAAAC3Nza+/= somebody@somewhere; id".parse().expect("a key");
         let name: Name = "web1".parse().expect("a name");
-        let filesets = settings.iter().map(|settings| (&name, settings)).collect();
-        script(&Login { asked: "web1", key: &key, filesets })
+        let transports: Vec<Transport> = settings.iter().cloned().map(Transport::Rsync).collect();
+        let filesets = transports.iter().map(|transport| (&name, transport)).collect();
+        script(&Alike { asked: "web1", key: &key, filesets })
     }
 
     #[test]
@@ -201,6 +231,101 @@ mod tests {
                 .expect("it runs");
             assert!(checked.ending.is_clean(), "{}", String::from_utf8_lossy(&checked.stdout));
         }
+    }
+
+    fn zfs_settings(user: &str) -> zfs::settings::Settings {
+        let mut settings = zfs::settings::tests::settings(&["rpool/data", "rpool/vm/a.b"], &[], true);
+        settings.login.host = "web1.example".parse().expect("a host");
+        settings.login.user = user.parse().expect("a user");
+        settings.sudo = user != "root";
+        settings
+    }
+
+    #[test]
+    fn datasets_and_files_of_one_login_have_one_script() {
+        let stop = Stop::new().expect("a socket pair");
+        let (web, vms): (Name, Name) = ("web1".parse().expect("a name"), "vms".parse().expect("a name"));
+        let key = "ssh-ed25519 AAAA".parse().expect("a key");
+        for user in ["remotebackup", "root"] {
+            let files = Transport::Rsync(settings("/srv", user));
+            let datasets = Transport::Zfs(zfs_settings(user));
+            let filesets = vec![(&web, &files), (&vms, &datasets)];
+            let text = script(&Alike { asked: "web1.example", key: &key, filesets }).expect("a script");
+            let is_root = user == "root";
+            assert_eq!(text.matches("NOPASSWD").count(), if is_root { 0 } else { 2 }, "{text}");
+            assert_eq!(text.matches("/sbin/zfs allow -u").count(), if is_root { 0 } else { 2 });
+            assert!(
+                text.contains("--server --sender") && text.contains("toname") && !text.contains(",destroy")
+            );
+            let left = text.split('@').skip(1).step_by(2);
+            let left = left
+                .filter(|word| !word.is_empty() && word.chars().all(|c| c.is_ascii_uppercase() || c == '_'));
+            assert_eq!(left.collect::<Vec<_>>(), [""; 0], "{text}");
+            for part in [text.as_str(), served(&text)] {
+                let shellcheck = Program::find("shellcheck").expect("shellcheck").args(["-s", "sh", "-"]);
+                let checked = shellcheck
+                    .stdin(Input::Bytes(part.as_bytes().to_vec()))
+                    .capture(Limits { stop: &stop, deadline: None }, 1 << 16)
+                    .expect("it runs");
+                assert!(checked.ending.is_clean(), "{}\n{part}", String::from_utf8_lossy(&checked.stdout));
+            }
+        }
+        let mut alone = zfs_settings("remotebackup");
+        alone.sudo = false;
+        let alone = Transport::Zfs(alone);
+        let text =
+            script(&Alike { asked: "vms", key: &key, filesets: vec![(&vms, &alone)] }).expect("a script");
+        assert!(text.contains(",destroy,mount rpool/data") && !text.contains("sudoers.d"), "{text}");
+    }
+
+    #[test]
+    fn every_command_of_a_row_is_allowed_or_none_is_run() {
+        let stop = Stop::new().expect("a socket pair");
+        let (name, key): (Name, _) =
+            ("vms".parse().expect("a name"), "ssh-ed25519 AAAA".parse().expect("a key"));
+        let datasets = Transport::Zfs(zfs_settings("remotebackup"));
+        let text =
+            script(&Alike { asked: "vms", key: &key, filesets: vec![(&name, &datasets)] }).expect("a script");
+        // zfs says which words it got.
+        let served = served(&text).replace("/sbin/zfs", "echo");
+        let asked = |command: &str| {
+            let sh = Program::find("sh").expect("sh").args(["-c", &served]);
+            let said = sh
+                .env("SSH_ORIGINAL_COMMAND", command.replace("/sbin/zfs", "echo"))
+                .capture(Limits { stop: &stop, deadline: None }, 1 << 16)
+                .expect("it runs");
+            (said.ending, String::from_utf8(said.stdout).expect("text"))
+        };
+        let mark = "planb-20260102T030405Z-0000000000000007";
+        let one = format!("/sbin/zfs hold planb-0000000000000007 rpool/data@{mark}");
+        let other = format!("/sbin/zfs bookmark rpool/data@{mark} rpool/data#{mark}");
+        let said = |command: &str| format!("{}\n", command.trim_start_matches("/sbin/zfs "));
+        assert_eq!(asked(&one), (Ending::Exited(0), said(&one)));
+        assert_eq!(asked(&format!("{one} ; {other}")), (Ending::Exited(0), said(&one) + &said(&other)));
+        for bad in [
+            "",
+            " ",
+            ";",
+            "id",
+            &format!("{one} ; id"),
+            &format!("id ; {one}"),
+            &format!("{one};id"),
+            &format!("{one} ; ; {other}"),
+            &format!("{one} & id"),
+            &format!("{one} | id"),
+            &format!("{one}\nid"),
+            &format!("{one} $(id)"),
+            &format!("{one} ; /sbin/zfs send -vP -t 1-0"),
+            &format!("{one} *"),
+        ] {
+            assert_eq!(asked(bad), (Ending::Exited(126), String::new()), "{bad:?}");
+        }
+    }
+
+    /// The forced command.
+    fn served(script: &str) -> &str {
+        let (_, from) = script.split_once("<<'END_OF_SERVE'\n").expect("a here-document");
+        from.split_once("END_OF_SERVE\n").expect("its end").0
     }
 
     #[test]

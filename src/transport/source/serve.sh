@@ -22,14 +22,26 @@ case $asked in
     ;;
 esac
 
-# Nothing that means something to a shell, and no second line.
+# Nothing that means something to a shell but one thing: a command may stand behind another. And no second line.
 case $asked in
-*[!A-Za-z0-9_./=,@:%+\ -]*) refuse ;;
+*[!A-Za-z0-9_./=,@:%#+\ \;-]*) refuse ;;
 esac
-printf '%s\n' "$asked" | grep -Eqx -e '@ALLOWED@' || refuse
+IFS=';'
+# shellcheck disable=SC2086 # each becomes an argument, without any pattern
+set -- $asked
+IFS=' '
+# Every one of them, or none is run. Only this exit code says that there was no other.
+if printf '%s\n' "$@" | grep -Evqx -e ' ?(@ALLOWED@) ?'; then refuse; else [ $? = 1 ] || refuse; fi
+@TOKENS@
 
 if [ "$wait_for_peace" = yes ]; then
     @NOT_NOW@
 fi
 # shellcheck disable=SC2086 # words of letters, without any pattern
-exec $asked
+[ $# -gt 1 ] || exec $1
+status=0
+for one do
+    # shellcheck disable=SC2086
+    $one || status=$?
+done
+exit "$status"

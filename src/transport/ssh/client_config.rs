@@ -1,11 +1,11 @@
 //! The text of ssh's configuration for one connection (man 5 `ssh_config`).
 
 use super::known_hosts::{self, Known};
+use super::login::Login;
+use super::words::SshOption;
 use super::{Error, Place};
 use crate::fileset::name::Name;
 use crate::host::process::Limits;
-use crate::transport::rsync::settings::Ssh;
-use crate::transport::rsync::words::SshOption;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -25,13 +25,13 @@ pub struct Hop<'a> {
 pub const IDENTITIES: [&str; 4] = ["id_rsa", "id_ecdsa", "id_ed25519", "id_ed25519_sk"];
 
 impl<'a> Hop<'a> {
-    pub fn source(ssh: &'a Ssh) -> Self {
+    pub fn source(login: &'a Login) -> Self {
         Self {
-            host: ssh.host.as_str(),
-            user: Some(ssh.user.as_str()),
-            port: Some(ssh.port),
-            identity: ssh.identity.as_deref(),
-            options: &ssh.options,
+            host: login.host.as_str(),
+            user: Some(login.user.as_str()),
+            port: Some(login.port),
+            identity: login.identity.as_deref(),
+            options: &login.options,
             through: None,
         }
     }

@@ -3,20 +3,23 @@
 
 mod client_config;
 mod known_hosts;
+pub mod login;
+pub mod shared;
 mod trouble;
+pub mod words;
 
 pub use trouble::explain;
 
-use super::rsync::settings::Ssh;
-use super::rsync::words::Jump;
 use crate::fileset::name::Name;
 use crate::host::account::Account;
 use crate::host::process::{self, Limits, Program};
 use client_config::Hop;
+use login::Login;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use words::Jump;
 
 /// Where ssh's own files are.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +53,7 @@ pub enum Error {
 /// one section cannot serve both.
 pub fn prepare(
     name: &Name,
-    ssh: &Ssh,
+    login: &Login,
     place: Place<'_>,
     scratch: &Path,
     limits: Limits<'_>,
@@ -59,8 +62,8 @@ pub fn prepare(
     Program::find("ssh")?;
     let jump_config = scratch.join("jump.conf");
     let config = scratch.join("ssh.conf");
-    let mut hop = Hop::source(ssh);
-    if let Some(jump) = &ssh.jump {
+    let mut hop = Hop::source(login);
+    if let Some(jump) = &login.jump {
         let (user, host, port) = parts(jump);
         let hop_to_jump = Hop { host, user, port, identity: hop.identity, options: &[], through: None };
         write(&jump_config, &client_config::text(name, &hop_to_jump, place, limits)?)?;
@@ -71,17 +74,17 @@ pub fn prepare(
 }
 
 /// The hosts that an ssh to the source meets, each with its port: the source, and the jump host before it.
-pub fn hosts(ssh: &Ssh) -> impl Iterator<Item = (&str, u16)> {
-    let jump = ssh.jump.as_ref().map(|jump| {
+pub fn hosts(login: &Login) -> impl Iterator<Item = (&str, u16)> {
+    let jump = login.jump.as_ref().map(|jump| {
         let (_, host, port) = parts(jump);
         (host, port.unwrap_or(22))
     });
-    [(ssh.host.as_str(), ssh.port)].into_iter().chain(jump)
+    [(login.host.as_str(), login.port)].into_iter().chain(jump)
 }
 
 /// Lets somebody else have what an ssh of theirs needs and could not be trusted to make: see [`known_hosts`].
-pub fn provide(ssh: &Ssh, place: Place<'_>, limits: Limits<'_>, writer: Account) -> Result<(), Error> {
-    hosts(ssh).try_for_each(|(host, port)| known_hosts::provide(host, port, place, limits, writer))
+pub fn provide(login: &Login, place: Place<'_>, limits: Limits<'_>, writer: Account) -> Result<(), Error> {
+    hosts(login).try_for_each(|(host, port)| known_hosts::provide(host, port, place, limits, writer))
 }
 
 /// The public half of the key that is shown to sources: the named one's, or that of the first that ssh finds by itself.

@@ -1,20 +1,26 @@
 //! What ssh and the source's login say when it does not work, in plain words and with what to do.
 
+use super::login::Login;
 use super::{Place, known_hosts};
-use crate::transport::rsync::settings::Ssh;
 
 /// The reason, when one of these lines tells it.
 ///
 /// OpenSSH's client has one exit code, 255, for all its troubles; the lines tell them apart. The texts are those of
 /// OpenSSH 7 to 10, the shells' of dash, bash, zsh and busybox.
-pub fn explain<'l>(lines: impl Iterator<Item = &'l str>, ssh: &Ssh, place: &Place<'_>) -> Option<String> {
+/// `of_command` reads what the command on the source has to say.
+pub fn explain<'l>(
+    lines: impl Iterator<Item = &'l str>,
+    login: &Login,
+    place: &Place<'_>,
+    of_command: impl FnOnce(&[&str]) -> Option<String>,
+) -> Option<String> {
     let lines: Vec<&str> = lines.collect();
     let find = |text: &str| lines.iter().copied().find(|line| line.contains(text));
-    let whom = ssh.host.as_str();
+    let whom = login.host.as_str();
     name_or_network(&lines, whom)
         .or_else(|| host_key(&lines, whom, place))
-        .or_else(|| login(&lines, ssh))
-        .or_else(|| remote_command(&lines, ssh))
+        .or_else(|| login_refused(&lines, login))
+        .or_else(|| of_command(&lines))
         .or_else(|| {
             // After a jump host's troubles, of which it is a consequence.
             let line = find("kex_exchange_identification: ").or_else(|| find("banner exchange: "))?;
@@ -34,8 +40,8 @@ pub fn explain<'l>(lines: impl Iterator<Item = &'l str>, ssh: &Ssh, place: &Plac
         })
         .or_else(|| {
             find("is your shell clean?")?;
-            let user = ssh.user.as_str();
-            Some(format!("the login of {user} on {whom} prints something before rsync starts: silence its profile"))
+            let user = login.user.as_str();
+            Some(format!("the login of {user} on {whom} prints something before the transfer starts: silence its profile"))
         })
         .or_else(|| {
             find("Timeout, server ")?;
@@ -115,8 +121,8 @@ fn host_key(lines: &[&str], whom: &str, place: &Place<'_>) -> Option<String> {
     })
 }
 
-fn login(lines: &[&str], ssh: &Ssh) -> Option<String> {
-    let (user, host) = (ssh.user.as_str(), ssh.host.as_str());
+fn login_refused(lines: &[&str], login: &Login) -> Option<String> {
+    let (user, host) = (login.user.as_str(), login.host.as_str());
     for line in lines {
         if line.contains("UNPROTECTED PRIVATE KEY FILE") {
             return Some("others can read the private key: chmod 600 it".to_owned());
@@ -138,7 +144,7 @@ fn login(lines: &[&str], ssh: &Ssh) -> Option<String> {
             && !who.contains(['"', ' '])
             && rest.trim_end().ends_with(").")
         {
-            let key = match &ssh.identity {
+            let key = match &login.identity {
                 Some(identity) => format!("{}.pub", identity.display()),
                 None => "PlanB's public key (~/.ssh/id_*.pub of the user it runs as)".to_owned(),
             };
@@ -150,54 +156,6 @@ fn login(lines: &[&str], ssh: &Ssh) -> Option<String> {
         if line.contains("This account is currently not available") {
             return Some(format!("{user} has no login shell on {host}: give it one, or use another `user`"));
         }
-    }
-    None
-}
-
-fn remote_command(lines: &[&str], ssh: &Ssh) -> Option<String> {
-    let (user, host, rsync) = (ssh.user.as_str(), ssh.host.as_str(), ssh.rsync_path.as_str());
-    let missing = |program: &str| {
-        lines.iter().any(|line| {
-            !line.starts_with("rsync")
-                && ["command not found", "not found", "No such file or directory"]
-                    .iter()
-                    .any(|why| line.ends_with(&format!("{program}: {why}")))
-                // zsh says it the other way round.
-                || line.ends_with(&format!("command not found: {program}"))
-                || line.contains(&format!("failed to execute {program}: "))
-        })
-    };
-    let has = |text: &str| lines.iter().any(|line| line.contains(text));
-    let set_up = format!("planb authorize {host} prints what sets it up");
-    if ssh.sudo && missing("sudo") {
-        return Some(format!("sudo is not installed on {host}: install it there, or set sudo = false"));
-    }
-    if ssh.sudo
-        && let Some(line) =
-            lines.iter().find(|line| line.starts_with("sudo: ") || line.starts_with("Sorry, user "))
-        && !missing(rsync)
-    {
-        return Some(format!("sudo on {host} refused ({line}): {set_up}"));
-    }
-    if has("is not in the sudoers file") {
-        return Some(format!("sudo on {host} does not know {user}: {set_up}"));
-    }
-    if missing("ionice") || has("ionice: ioprio_set failed") || has("ionice: unrecognized option") {
-        return Some(format!(
-            "ionice does not work on {host}: install util-linux there, or set ionice = \"none\""
-        ));
-    }
-    if missing(rsync) {
-        return Some(format!("{rsync} is not installed on {host}: install it there, or set `rsync-path`"));
-    }
-    if has("planb: not allowed here: ") {
-        return Some(format!("{host} allows another command than this fileset needs now: {set_up}"));
-    }
-    if has("SSH_ORIGINAL_COMMAND does not run rsync") {
-        return Some(format!(
-            "{host} lets {user} run nothing but rsync (rrsync in authorized_keys): set do-not-run = false, \
-             ionice = \"none\" and sudo = false"
-        ));
     }
     None
 }

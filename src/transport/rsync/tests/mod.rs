@@ -7,7 +7,7 @@ mod linking;
 mod reaching;
 
 #[path = "../../../../tests/support/sshd.rs"]
-mod sshd;
+pub mod sshd;
 
 use super::settings::*;
 use crate::fileset::name::Name;
@@ -16,6 +16,7 @@ use crate::fileset::quantity::Span;
 use crate::fileset::workspace::{Workspace, Writes};
 use crate::host::process::Limits;
 use crate::host::signals::Stop;
+use crate::transport::ssh::login::Login;
 use crate::transport::{Event, Failure, Job, Transport, transfer};
 use sshd::Sshd;
 use std::fs::{self, File};
@@ -41,13 +42,15 @@ pub fn settings(source: Source) -> Settings {
 
 pub fn ssh_settings(port: u16) -> Ssh {
     Ssh {
-        host: "127.0.0.1".parse().expect("a host"),
+        login: Login {
+            host: "127.0.0.1".parse().expect("a host"),
+            user: Sshd::user().parse().expect("a user"),
+            port,
+            identity: None,
+            jump: None,
+            options: Vec::new(),
+        },
         path: "/".parse().expect("a path"),
-        user: Sshd::user().parse().expect("a user"),
-        port,
-        identity: None,
-        jump: None,
-        options: Vec::new(),
         sudo: false,
         ionice: Ionice::None,
         rsync_path: "rsync".parse().expect("a program"),
@@ -119,7 +122,7 @@ impl World {
     fn over(&self, sshd: &Sshd) -> Settings {
         let mut ssh = ssh_settings(sshd.port());
         ssh.path = self.source().to_str().expect("utf-8").parse().expect("a path");
-        ssh.identity = Some(sshd.identity());
+        ssh.login.identity = Some(sshd.identity());
         settings(Source::Ssh(ssh))
     }
 

@@ -22,28 +22,28 @@ fn ssh_is_told_apart() {
     let known = world.over(&sshd);
 
     let mut settings = known.clone();
-    settings.ssh().host = "no-such-host.invalid".parse().expect("a host");
+    settings.ssh().login.host = "no-such-host.invalid".parse().expect("a host");
     fails(&world, &settings, &["the name no-such-host.invalid cannot be resolved"]);
 
     let free = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
     let mut settings = known.clone();
-    settings.ssh().port = free;
+    settings.ssh().login.port = free;
     fails(&world, &settings, &[&format!("127.0.0.1 port {free}"), "Connection refused", "is sshd running"]);
 
     // Something that hangs up is there.
     let hangs_up = TcpListener::bind("127.0.0.1:0").expect("a port");
-    settings.ssh().port = hangs_up.local_addr().expect("an address").port();
+    settings.ssh().login.port = hangs_up.local_addr().expect("an address").port();
     std::thread::spawn(move || drop(hangs_up.accept()));
     fails(&world, &settings, &["hung up before the login"]);
 
     let mut settings = known.clone();
-    settings.ssh().identity = Some(world.at("no such key"));
+    settings.ssh().login.identity = Some(world.at("no such key"));
     fails(&world, &settings, &["no such key", "`identity`"]);
 
     let mut settings = known.clone();
-    settings.ssh().options = vec!["Ciphers=3des-cbc".parse().expect("an option")];
+    settings.ssh().login.options = vec!["Ciphers=3des-cbc".parse().expect("an option")];
     fails(&world, &settings, &["nothing in common", "`ssh-options`"]);
-    settings.ssh().options = vec!["Cipherz=x".parse().expect("an option")];
+    settings.ssh().login.options = vec!["Cipherz=x".parse().expect("an option")];
     fails(&world, &settings, &["Bad configuration option", "`ssh-options`"]);
 
     sshd.let_nobody_in();
@@ -84,7 +84,7 @@ fn a_jump_host_is_on_the_way() {
     // Both let the one key in, and both are the same host on other ports.
     let jump_key = fs::read(sshd.identity().with_extension("pub")).expect("a key");
     fs::write(jump.identity().with_file_name("authorized_keys"), jump_key).expect("written");
-    settings.ssh().jump =
+    settings.ssh().login.jump =
         Some(format!("{}@127.0.0.1:{}", Sshd::user(), jump.port()).parse().expect("a jump"));
     world.pull(&settings, &world.tree(1)).ok();
     assert!(jump.log().contains("Accepted publickey"), "{}", jump.log());
@@ -93,9 +93,9 @@ fn a_jump_host_is_on_the_way() {
 
     let world = World::new();
     let free = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
-    settings.ssh().port = free;
+    settings.ssh().login.port = free;
     fails(&world, &settings, &["the jump host could not connect to 127.0.0.1", "Connection refused"]);
-    settings.ssh().jump = Some(format!("127.0.0.1:{free}").parse().expect("a jump"));
+    settings.ssh().login.jump = Some(format!("127.0.0.1:{free}").parse().expect("a jump"));
     fails(&world, &settings, &[&format!("127.0.0.1 port {free}"), "Connection refused"]);
 }
 
@@ -104,8 +104,8 @@ fn the_administrators_own_configuration_fills_what_is_open() {
     let (world, sshd) = (World::new(), Sshd::start());
     world.write("f", "f");
     let mut settings = world.over(&sshd);
-    settings.ssh().host = "alias-of-web1".parse().expect("a host");
-    settings.ssh().identity = None;
+    settings.ssh().login.host = "alias-of-web1".parse().expect("a host");
+    settings.ssh().login.identity = None;
     fs::create_dir_all(world.at("home/.ssh")).expect("created");
     // What we set stays set; where the host really is was open. The key is found in the home.
     let text = "Host alias-of-web1\n  HostName 127.0.0.1\n  Port 1\n  StrictHostKeyChecking no\n";
@@ -191,7 +191,7 @@ fn a_refusing_sudo_is_told_with_its_remedy() {
 fn a_login_that_talks_or_that_allows_only_rsync_is_recognised() {
     let (world, sshd) = (World::new(), Sshd::start());
     sshd.force("echo Welcome; exec sh -c \"$SSH_ORIGINAL_COMMAND\"");
-    fails(&world, &world.over(&sshd), &["prints something before rsync starts"]);
+    fails(&world, &world.over(&sshd), &["prints something before the transfer starts"]);
     let sshd = Sshd::start();
     sshd.force("echo \"$0: SSH_ORIGINAL_COMMAND does not run rsync\" >&2; exit 1");
     fails(&world, &world.over(&sshd), &["do-not-run = false"]);

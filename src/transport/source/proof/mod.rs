@@ -1,15 +1,17 @@
 //! Proofs, from here, that a source allows what is needed and nothing more.
 //!
 //! What must not work is asked for in a way that shows at once if it does: rsync greets whoever starts it, a shell
-//! prints, an SFTP server ends well when nobody asks it for anything. Nothing that is asked for changes anything if it should be allowed.
+//! prints, an SFTP server ends well when nobody asks it for anything, zfs says that it knows no such dataset. Nothing that is
+//! asked for changes anything if it should be allowed.
+
+mod rsync;
+mod zfs;
 
 use crate::host::process::{Captured, Ending, Input, Limits, Program};
-use crate::transport::rsync::{
-    self, admission,
-    settings::{Settings, Ssh},
-};
+use crate::transport::rsync::settings::Source;
 use crate::transport::said::printable;
-use crate::transport::{Event, Failure, Job};
+use crate::transport::ssh::login::Login;
+use crate::transport::{Event, Failure, Job, Transport};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -29,7 +31,7 @@ pub struct Proof {
 
 /// Something that must not be allowed.
 struct Temptation {
-    what: &'static str,
+    what: String,
     options: &'static [&'static str],
     command: Option<String>,
     input: &'static [u8],
@@ -40,33 +42,49 @@ struct Temptation {
 enum Answer {
     Refused,
     Allowed,
+    /// Started, so that only what was started stands in the way.
+    Run,
     Unknown,
 }
 
-/// Tries one thing after the other. Where nothing can be read, nothing else is tried: it would prove nothing.
+/// Tries one thing after the other. Where nothing can be read, nothing else is tried: it would prove nothing. `None`: it is
+/// not reached over ssh, and there is nothing to prove.
 pub fn prove(
-    settings: &Settings,
-    ssh: &Ssh,
+    transport: &Transport,
     job: Job<'_>,
     tell: &mut dyn FnMut(Event),
     proven: &mut dyn FnMut(Proof),
-) {
+) -> Option<()> {
+    let login = transport.login()?;
     let (limits, config) = (job.limits, job.scratch.join("ssh.conf"));
-    let (user, path) = (ssh.user.as_str(), ssh.path.as_str());
-    let what = format!("{user} may read {path}{}", if ssh.sudo { ", as root" } else { "" });
-    let read: Result<(), Failure> = rsync::knock(settings, job, tell);
-    let wrong = read.err().map(|failure| failure.reason);
-    let can_read = wrong.is_none();
-    proven(Proof { what, wrong });
+    let user = login.user.as_str();
+    let has = |proof: Proof| {
+        let good = proof.wrong.is_none();
+        proven(proof);
+        good
+    };
+    let (can_read, temptations, allowed) = match transport {
+        Transport::Rsync(settings) => {
+            let Source::Ssh(ssh) = &settings.source else { return None };
+            let can_read = rsync::may(settings, ssh, job, tell, has);
+            (can_read, rsync::temptations(ssh), rsync::allowed(ssh))
+        }
+        Transport::Zfs(settings) => {
+            let can_read = zfs::may(settings, &job, tell, has);
+            (can_read, zfs::temptations(settings), zfs::allowed(settings))
+        }
+        Transport::Exec(_) => return None,
+    };
     if !can_read {
-        return;
+        return Some(());
     }
-    for temptation in temptations(ssh) {
+    for temptation in temptations.into_iter().chain(of_every_login(&allowed)) {
         let what = format!("{user} may not {}", temptation.what);
-        let wrong = match ask(&config, ssh, &temptation, limits) {
+        let wrong = match ask(&config, login, &temptation, limits) {
             Ok(said) => match (temptation.allowed)(&said) {
                 Answer::Refused => None,
                 Answer::Allowed => Some("it is allowed".to_owned()),
+                Answer::Run => Some("it is run there: only zfs's own permissions are in its way".to_owned()),
                 Answer::Unknown => {
                     Some(format!("nobody can tell: ssh {}: {}", said.ending, last_line(&said)))
                 }
@@ -75,64 +93,34 @@ pub fn prove(
         };
         proven(Proof { what, wrong });
     }
+    Some(())
 }
 
-fn temptations(ssh: &Ssh) -> Vec<Temptation> {
-    let rsync = admission::program(ssh);
-    let path = ssh.path.as_str().trim_end_matches('/');
-    let server = |what, arguments: String| Temptation {
-        what,
+/// What no login may do, whatever it is for. `allowed`: a command that is.
+fn of_every_login(allowed: &str) -> [Temptation; 5] {
+    let command = |what: &str, command: &str| Temptation {
+        what: what.to_owned(),
         options: &[],
-        command: Some(format!("{rsync} {arguments}")),
+        command: Some(command.to_owned()),
         input: b"",
         allowed: greeting,
     };
-    let mut all = vec![
-        server("write: rsync's receiving side", "--server -re.iLsfxCIvu . /tmp/planb-check/".into()),
-        server(
-            "write a log file: rsync --log-file",
-            // The program ends before it opens that file where its directory is not there.
-            format!("--server --sender -re.iLsfxCIvu --log-file=/tmp/planb-check/none/log . {path}/"),
-        ),
-        server(
-            "delete: rsync --remove-source-files",
-            format!("--server --sender -re.iLsfxCIvu --remove-source-files . {path}/"),
-        ),
-        Temptation {
-            // The arguments come after the greeting was asked for.
-            input: b"rsync\0--server\0--sender\0-re.iLsfxCIvu\0.\0/\0\0",
-            ..server(
-                "hide arguments: rsync --secluded-args",
-                format!("--server --sender -se.LsfxCIvu . {path}/"),
-            )
-        },
-        Temptation { command: Some("sh -c 'echo allowed'".into()), ..server("run a shell", String::new()) },
-        Temptation {
-            command: Some(format!("{rsync} --server --sender -re.iLsfxCIvu . {path}/; echo allowed")),
-            ..server("run a second command", String::new())
-        },
-        Temptation {
-            options: &["-s"],
-            command: Some("sftp".into()),
-            allowed: subsystem,
-            ..server("use SFTP", String::new())
-        },
-        Temptation {
-            options: &["-tt"],
-            command: Some("true".into()),
-            allowed: terminal,
-            ..server("have a terminal", String::new())
-        },
-        Temptation { command: None, allowed: forwarding, ..server("forward ports", String::new()) },
-    ];
-    if !path.is_empty() {
-        all.insert(1, server("read beside that", "--server --sender -re.iLsfxCIvu . /".into()));
-    }
-    all
+    [
+        command("run a shell", "sh -c 'echo allowed'"),
+        Temptation { ..command("run a second command", &format!("{allowed}; echo allowed")) },
+        Temptation { options: &["-s"], allowed: subsystem, ..command("use SFTP", "sftp") },
+        Temptation { options: &["-tt"], allowed: terminal, ..command("have a terminal", "true") },
+        Temptation { command: None, allowed: forwarding, ..command("forward ports", "") },
+    ]
 }
 
-fn ask(config: &Path, ssh: &Ssh, temptation: &Temptation, limits: Limits<'_>) -> Result<Captured, Failure> {
-    let forward = format!("localhost:{}", ssh.port);
+fn ask(
+    config: &Path,
+    login: &Login,
+    temptation: &Temptation,
+    limits: Limits<'_>,
+) -> Result<Captured, Failure> {
+    let forward = format!("localhost:{}", login.port);
     let mut program = Program::find("ssh")
         .map_err(|e| Failure::because("failed to run ssh", &e))?
         .arg("-F")
@@ -144,7 +132,7 @@ fn ask(config: &Path, ssh: &Ssh, temptation: &Temptation, limits: Limits<'_>) ->
     let until = Instant::now() + PATIENCE;
     let deadline = limits.deadline.map_or(until, |deadline| deadline.min(until));
     program
-        .args(["--", ssh.host.as_str()])
+        .args(["--", login.host.as_str()])
         .args(&temptation.command)
         .stdin(Input::Bytes(temptation.input.to_vec()))
         .capture(Limits { deadline: Some(deadline), ..limits }, ENOUGH)
