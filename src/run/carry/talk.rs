@@ -84,10 +84,10 @@ impl<'a> Talk<'a> {
     pub fn fetch<T: Send>(
         &mut self,
         order: &Order,
-        take: impl FnOnce(File) -> T + Send,
+        take: impl FnOnce(File, Limits<'_>) -> T + Send,
     ) -> Result<(Answer, Option<T>), Broken> {
         let mut stream = Some(self.pipes.stream().map_err(|e| broken("open the stream", &e))?);
-        let mut take = Some(take);
+        let (mut take, limits) = (Some(take), self.limits);
         self.give(order)?;
         thread::scope(|scope| {
             let mut taking = None;
@@ -95,7 +95,7 @@ impl<'a> Talk<'a> {
                 if let Some(file) = stream.take_if(|stream| is_ready(stream))
                     && let Some(take) = take.take()
                 {
-                    taking = Some(scope.spawn(move || take(file)));
+                    taking = Some(scope.spawn(move || take(file, limits)));
                 }
             };
             let answer = loop {
