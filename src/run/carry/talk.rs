@@ -15,6 +15,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -90,12 +91,18 @@ impl<'a> Talk<'a> {
         let (mut take, limits) = (Some(take), self.limits);
         self.give(order)?;
         thread::scope(|scope| {
-            let mut taking = None;
+            let (mut taking, (tell, taken)) = (None, mpsc::channel::<()>());
+            let mut tell = Some(tell);
             let mut begin = |stream: &mut Option<File>| {
                 if let Some(file) = stream.take_if(|stream| is_ready(stream))
                     && let Some(take) = take.take()
                 {
-                    taking = Some(scope.spawn(move || take(file, limits)));
+                    let tell = tell.take();
+                    taking = Some(scope.spawn(move || {
+                        let took = take(file, limits);
+                        drop(tell);
+                        took
+                    }));
                 }
             };
             let answer = loop {
@@ -112,10 +119,9 @@ impl<'a> Talk<'a> {
             // It may have been so short that its end came together with the answer.
             begin(&mut stream);
             let took = taking.map(|taking| {
-                while !taking.is_finished() {
-                    // What is left to do is with the disks, or was ended by the same limits.
+                // What is left to do is with the disks, or was ended by the same limits.
+                while taken.recv_timeout(PACE) == Err(RecvTimeoutError::Timeout) {
                     self.hands.look();
-                    let _ = poll(&mut [], PollTimeout::from(20_u8));
                 }
                 taking.join()
             });
