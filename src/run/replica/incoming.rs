@@ -6,13 +6,11 @@ use crate::fileset::reason::chain;
 use crate::fileset::record::Outcome;
 use crate::fileset::replica::Kind;
 use crate::fileset::snapshot::Automatic;
-use crate::host::process::Limits;
 use crate::run::attempt::Cut;
 use crate::run::carry::talk::{Broken, Talk};
 use crate::storage::{Expected, Received, SnapshotName};
 use crate::transport::zfs::wire::{Answer, From, Order, Send, Why};
 use std::collections::BTreeSet;
-use std::time::Instant;
 
 /// How many plans one run makes: each after the first because the last came otherwise than it should.
 const PLANS: usize = 12;
@@ -122,11 +120,8 @@ impl Story<'_> {
         };
         let (is_new, guid) = (*is_new, *guid);
         let expected = Expected { child, source: dataset, name, kind: *kind, is_new, guid, base, raw: *raw };
-        let limits = Limits {
-            stop: self.s.host.stop,
-            deadline: Some(Instant::now() + self.s.fileset.timeout.duration()),
-        };
-        let (answer, took) = talk.fetch(&order, |stream| self.replica.receive(&expected, stream, limits))?;
+        let (answer, took) =
+            talk.fetch(&order, |stream, limits| self.replica.receive(&expected, stream, limits))?;
         let resumed = matches!(how, How::Resume { .. });
         let bytes = if let Answer::Sent { bytes } = answer { bytes } else { 0 };
         let again = |why: String| Ok(Came::Again { bytes, why });

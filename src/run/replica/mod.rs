@@ -94,9 +94,8 @@ impl Story<'_> {
 
         talk.watch(Event::Finishing);
         let name = self.name.to_string();
-        let of_target = |wanted: &Wanted<'_>| (wanted.source.child.clone(), wanted.target.guid);
-        let guids: Vec<(Child, u64)> = wanted.iter().map(of_target).collect();
-        let guids: Vec<(&Child, u64)> = guids.iter().map(|(child, guid)| (child, *guid)).collect();
+        let guids: Vec<(&Child, u64)> =
+            wanted.iter().map(|wanted| (&wanted.source.child, wanted.target.guid)).collect();
         let below = self.replica.below()?;
         self.replica.verify(&below, &guids, &name)?;
         let bases: Vec<(&Child, &str)> = guids.iter().map(|(child, _)| (*child, name.as_str())).collect();
@@ -104,9 +103,11 @@ impl Story<'_> {
         if self.s.host.stop.wished() {
             return Err(Cut::interrupted().into());
         }
-        match self.replica.sweep(&below, self.name)? {
-            0 => {}
-            swept => log::info!("{}: {swept} snapshots of unfinished runs are gone", self.s.fileset.name),
+        let fileset = &self.s.fileset.name;
+        match self.replica.sweep(&below, self.name) {
+            Ok(0) => {}
+            Ok(swept) => log::info!("{fileset}: {swept} snapshots of unfinished runs are gone"),
+            Err(error) => log::warn!("{fileset}: what unfinished runs left stays: {}", chain(&error)),
         }
         let path = match listing.missing.as_slice() {
             [] => Ok(self.replica.seal(self.name, wanted.len())?),

@@ -231,4 +231,29 @@ mod tests {
         as_one(&all, &mut destroy, &mut result);
         assert_eq!((calls, result.skipped.len()), (1, 200));
     }
+
+    #[test]
+    fn what_the_next_stream_builds_on_and_what_came_from_it_stay() {
+        let name = |day: u32| format!("planb-202601{day:02}T0000Z").parse::<Automatic>().expect("a name");
+        let text: String = [
+            ("t/w/a", 1, "-"),
+            ("t/w/a", 2, "t/w/a.before-x"),
+            ("t/w/a", 3, "-"),
+            ("t/w/a", 4, "-"),
+            ("t/w/gone", 1, "-"),
+            ("t/w/gone", 2, "-"),
+            ("t/w/b", 3, "t/w/c,t/restored"),
+            ("t/w/b", 4, "-"),
+        ]
+        .map(|(of, day, clones)| format!("{of}@{}\t0\t{clones}\n", name(day)))
+        .concat();
+        let doomed = [1, 2, 3].map(name).into();
+        let below = Below::of("t/w", listing::uses(&text).collect(), &doomed).expect("nothing is held");
+        let stay: BTreeSet<String> = below.stay.iter().map(full).collect();
+        assert_eq!(stay, ["t/w/a", "t/w/gone"].map(|of| format!("{of}@{}", name(2))).into());
+        assert_eq!([1, 2, 3].map(|day| below.stays_somewhere(name(day))), [false, true, false]);
+        assert_eq!((below.why(name(1)), below.why(name(2))), (None, None));
+        assert_eq!(below.why(name(3)).as_deref(), Some("t/w/b: there are clones of it: t/w/c, t/restored"));
+        assert_eq!(below.recursive(), ["-r"]);
+    }
 }

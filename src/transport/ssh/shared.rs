@@ -3,9 +3,10 @@
 use super::login::Login;
 use super::{Error, Place, prepare};
 use crate::fileset::name::Name;
-use crate::host::process::{self, Limits, Program};
+use crate::host::process::{self, Input, Limits, Program};
 use crate::host::signals::Stop;
 use nix::poll::{PollTimeout, poll};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -28,19 +29,21 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Logs in. That it cannot be done is told by the first command.
+    /// Logs in. That it cannot be done is told by the first command. `hold` is the fileset's lock: should we be killed, who
+    /// takes the fileset next finds the connection by it, and ends it.
     pub fn open(
         name: &Name,
         login: &Login,
         place: Place<'_>,
         scratch: &Path,
         limits: Limits<'_>,
+        hold: File,
     ) -> Result<Self, Error> {
         let config = prepare(name, login, place, scratch, limits)?;
         let end = Stop::new().map_err(|source| Error::Write { path: scratch.join(SOCKET), source })?;
         let (host, directory) = (login.host.to_string(), scratch.to_owned());
         let mut shared = Self { config, directory, host, end, holder: None };
-        let holder = shared.ssh()?.args(["-M", "-N", "--", &shared.host]);
+        let holder = shared.ssh()?.args(["-M", "-N", "--", &shared.host]).stdin(Input::File(hold));
         let ended = shared.end.clone();
         let thread = thread::spawn(move || {
             // What it has to say of a connection that was lost or refused, the next command says again.

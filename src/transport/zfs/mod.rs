@@ -54,7 +54,8 @@ impl<'a> Hands<'a> {
     /// Logs in.
     pub fn reach(settings: &'a Settings, copy: CopyId, job: &Job<'a>) -> Result<Self, Failure> {
         let place = ssh::Place { known_hosts: job.known_hosts, home: job.home };
-        let connection = Shared::open(job.name, &settings.login, place, job.scratch, job.limits)
+        let hold = job.hold.try_clone().map_err(|e| Failure::because("failed to share the lock", &e))?;
+        let connection = Shared::open(job.name, &settings.login, place, job.scratch, job.limits, hold)
             .map_err(|e| Failure::because("failed to prepare ssh", &e))?;
         Ok(Self { settings, copy, connection, place, limits: job.limits, sent: 0 })
     }

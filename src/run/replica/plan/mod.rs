@@ -6,6 +6,8 @@
 
 mod planner;
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod tests;
 
 use crate::fileset::replica::{Child, CopyId, Kind, Token};
