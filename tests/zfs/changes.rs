@@ -29,6 +29,10 @@ on_each_release! {
 
         // Made anew: transferred anew, beside what there was; what is below it and was not goes on.
         vm.ok(&format!("{LET_GO}; zfs rename src/data/sub src/kept; zfs destroy -r src/data; zfs create src/data; zfs rename src/kept src/data/sub; echo anew >/src/data/file; sync"));
+        vm.minute();
+        let why = vm.refused("web1");
+        assert!(why.contains("max-shrink") && vm.listed("web1")["snapshots"] == 3, "{why}");
+        vm.ok("printf '[defaults.guard]\\nmax-shrink = \"none\"\\n' >>/etc/planb/planb.toml");
         let fourth = vm.copy("web1");
         let said = vm.said();
         assert!(said.contains("src/data has nothing in common any more"), "{said}");
