@@ -104,7 +104,7 @@ on_each_release! {
 
         // A stream that goes on is of what is backed up, or is none.
         let token = |of: &str| {
-            vm.ok(&format!("zfs destroy -A tank/part 2>/dev/null; zfs send {of}@big | head -c 4M | zfs receive -s -u tank/part; :"));
+            vm.ok(&format!("zfs receive -A tank/part 2>/dev/null; zfs send {of}@big | head -c 4M | zfs receive -s -u tank/part; :"));
             vm.zfs("receive_resume_token", "tank/part")
         };
         for of in ["data", "other"] {
