@@ -71,7 +71,7 @@ fn furnished(vm: Vm) -> Vm {
     // Symbols of the debugger are most of it, and an emulated network is slow.
     done(Command::new("strip").args(["--strip-debug".as_ref(), tree.join("usr/bin/planb").as_os_str()]));
     vm.push(&tree, "/");
-    vm.ok("systemd-sysusers && systemd-tmpfiles --create && systemctl daemon-reload");
+    vm.ok("systemd-sysusers && systemd-tmpfiles --create && systemctl daemon-reload && systemctl reload dbus.service");
     vm.furnish();
     vm
 }

@@ -55,6 +55,9 @@ fn the_package(release: &str) {
     let next =
         machine.ok("TZ=Europe/Amsterdam systemctl list-timers --no-legend --no-pager planb@web1.timer");
     assert!(next.contains(" 03:17:00 CE"), "{next}");
+    // The bus knows the user that was made a moment ago, and polkit its rules.
+    let state = "org.planb.PlanB1 /org/planb/PlanB1/fileset/web1 org.planb.PlanB1.Fileset State";
+    assert_eq!(machine.ok(&format!("runuser -u nobody -- busctl get-property {state}")), "s \"idle\"");
     let shown = machine.ok("systemctl show planb@web1.timer");
     for line in [
         "Persistent=yes",

@@ -192,7 +192,11 @@ fn create_parents(parent: &Filesystem, path: &Path) -> Result<(), Error> {
             arguments.extend(["-o", &mountpoint]);
         }
         arguments.push(name);
-        zfs(&arguments)?;
+        match zfs(&arguments) {
+            // Another first run made it meanwhile, just so.
+            Err(Error::Failed { said, .. }) if said.contains("dataset already exists") => {}
+            made => drop(made?),
+        }
     }
     Ok(())
 }
