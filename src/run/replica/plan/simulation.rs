@@ -99,7 +99,9 @@ impl World {
             }
             Happening::Remake(of) => {
                 self.destroy(NAMES[*of]);
-                NAMES.iter().for_each(|name| self.make(name));
+                for name in NAMES {
+                    self.make(name);
+                }
             }
             Happening::Destroy(of) => self.destroy(NAMES[*of]),
             Happening::Rename(from, to) => {
@@ -313,7 +315,9 @@ proptest! {
         happenings in prop::collection::vec(happening(), 1..25),
     ) {
         let mut world = World::default();
-        NAMES.iter().for_each(|name| world.make(name));
+        for name in NAMES {
+ world.make(name);
+ }
         for happening in &happenings {
             world.happen(happening);
             world.check();
