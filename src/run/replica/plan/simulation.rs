@@ -316,8 +316,8 @@ proptest! {
     ) {
         let mut world = World::default();
         for name in NAMES {
-            world.make(name);
-        }
+ world.make(name);
+ }
         for happening in &happenings {
             world.happen(happening);
             world.check();
