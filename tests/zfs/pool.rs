@@ -2,8 +2,10 @@
 
 use crate::lab::Vm;
 
-/// On the machine's second disk, which a new boot imports again.
-const MAKE: &str = "zpool create -m /tank tank /dev/disk/by-id/virtio-zpool";
+/// On the machine's second disk, which a new boot imports again. Its partitions are there when udev has seen them: on a busy
+/// computer zpool does not wait for long enough, and finds them the second time.
+const MAKE: &str = "make() { zpool create \"$@\" -m /tank tank /dev/disk/by-id/virtio-zpool; }
+make || { udevadm settle && make -f; }";
 
 const SETTINGS: &str = r#"
 [storage.tank]

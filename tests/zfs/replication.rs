@@ -81,10 +81,10 @@ on_each_release! {
         vm.ok("planb close web1");
         assert_eq!(vm.ok("grep -c /tank/BACKUP/ /proc/mounts || true"), "0");
 
-        // One listing for all that the host has, and one more for what is copied.
+        // Two listings for all that the host has, of datasets and of room, and one more for what is copied.
         vm.count_calls();
         vm.ok("planb list");
-        assert_eq!(vm.calls("list").len(), 2);
+        assert_eq!(vm.calls("list").len(), 3);
         assert_eq!(vm.listed("web1")["snapshots"], 4);
         assert_eq!(vm.ok("planb stale"), "");
 
