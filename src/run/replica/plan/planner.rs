@@ -43,6 +43,10 @@ impl<'a> Planner<'a> {
     }
 
     pub fn plan(mut self) -> Plan {
+        // First of all: whatever is looked for is then where it belongs.
+        for one in self.wanted {
+            self.finish_branch(&one.source.child);
+        }
         for one in self.wanted {
             self.one(one);
         }
@@ -60,7 +64,6 @@ impl<'a> Planner<'a> {
                  {root}), or have it raw"
             ));
         }
-        self.finish_branch(child);
         self.make_way(wanted);
         if self.at(child).is_none() {
             self.adopt(wanted);
@@ -83,7 +86,8 @@ impl<'a> Planner<'a> {
     /// A run that was ended while it put something aside may have left a clone that is not yet the older part of both.
     fn finish_branch(&mut self, child: &Child) {
         let Some(here) = self.at(child).filter(|here| here.snapshots.is_empty()) else { return };
-        if let Some(origin) = here.origin.clone() {
+        // From nothing else than what was put aside, whatever became of that since: nobody loses a past that he lives on.
+        if let Some(origin) = here.origin.clone().filter(|origin| origin.child.as_str().contains(ASIDE)) {
             self.promote(child, &origin.child, &origin.snapshot);
         }
     }
@@ -91,15 +95,8 @@ impl<'a> Planner<'a> {
     /// Sees to it that what is at the child's name, if anything is, is what the target builds on.
     fn make_way(&mut self, wanted: &Wanted<'_>) {
         let child = &wanted.source.child;
-        let Some(here) = self.at(child) else { return };
-        if let Some(partial) = here.partial.clone() {
-            if self.resumable(wanted, partial.to).is_some() && !self.wish.spurned.partials.contains(child) {
-                return;
-            }
-            self.plan.steps.push(Step::Abandon { child: child.clone() });
-            self.abandon(child);
-        }
-        let Some(here) = self.at(child) else { return };
+        self.forget_partial(wanted);
+        let Some(here) = self.at(child).filter(|here| here.partial.is_none()) else { return };
         let Some(newest) = here.snapshots.last() else {
             // Nobody's history. Nothing can be received over it.
             let why = format!("{child} was empty: it is in the way, and is called {{}} now");
@@ -139,9 +136,26 @@ impl<'a> Planner<'a> {
         let Some(older) = self.here.iter_mut().find(|local| local.copied.child == *origin) else { return };
         let Some(at) = older.copied.snapshots.iter().position(|there| there.name == snapshot) else { return };
         let moved: Vec<Frozen> = older.copied.snapshots.drain(..=at).collect();
+        // Other clones of these follow them.
+        for local in &mut self.here {
+            let Some(began) = &mut local.copied.origin else { continue };
+            if began.child == *origin && moved.iter().any(|there| there.name == began.snapshot) {
+                began.child = child.clone();
+            }
+        }
         if let Some(local) = self.here.iter_mut().find(|local| local.copied.child == *child) {
             local.copied.snapshots = moved;
             local.copied.origin = None;
+        }
+    }
+
+    /// Half a snapshot that cannot be gone on with is in the way of any other.
+    fn forget_partial(&mut self, wanted: &Wanted<'_>) {
+        let child = &wanted.source.child;
+        let Some(partial) = self.at(child).and_then(|here| here.partial.as_ref()) else { return };
+        if self.resumable(wanted, partial.to).is_none() || self.wish.spurned.partials.contains(child) {
+            self.plan.steps.push(Step::Abandon { child: child.clone() });
+            self.abandon(child);
         }
     }
 
@@ -188,6 +202,7 @@ impl<'a> Planner<'a> {
         for local in self.here.iter_mut().filter(|local| local.copied.child == *child) {
             local.aside = None;
         }
+        self.forget_partial(wanted);
     }
 
     fn receive(&mut self, wanted: &Wanted<'_>) {

@@ -242,6 +242,13 @@ impl World {
                 let of = self.here.get_mut(origin.child.as_str()).expect("its origin");
                 let at = of.snapshots.iter().position(|there| there.name == origin.snapshot).expect("there");
                 let moved: Vec<Frozen> = of.snapshots.drain(..=at).collect();
+                for other in self.here.values_mut() {
+                    let Some(began) = &mut other.origin else { continue };
+                    if began.child == origin.child && moved.iter().any(|there| there.name == began.snapshot) {
+                        began.child = child.clone();
+                    }
+                }
+                let of = self.here.get_mut(origin.child.as_str()).expect("its origin");
                 of.origin = Some(Origin { child: child.clone(), snapshot: origin.snapshot });
                 let here = self.here.get_mut(child.as_str()).expect("it is there");
                 here.origin = None;
