@@ -12,121 +12,34 @@ mod error;
 mod handover;
 pub mod health;
 pub mod key;
+mod listed;
+mod name;
+mod outcome;
 mod place;
+mod rename;
+mod settings;
+mod user;
 mod zfs;
 
 pub use copied::{Copied, Frozen, Origin, Partial};
 pub use error::Error;
+pub use listed::{Held, Listed, Space};
+pub use name::SnapshotName;
+pub use outcome::{Destroyed, Emptied, Leftover};
+pub use rename::Rename;
+pub use settings::Settings;
+pub use user::{Errand, Shut, User};
 pub use zfs::{Expected, Received, Replica};
 
 use crate::fileset::name::{DatasetName, Name};
-use crate::fileset::snapshot::{Automatic, Kept, Snapshot};
+use crate::fileset::snapshot::Automatic;
 use crate::fileset::workspace::Workspace;
-use crate::fileset::zfs::Filesystem;
 use crate::host::account::Account;
 use crate::host::paths::Paths;
-use crate::host::presence::Presence;
 use crate::host::signals::Stop;
 use crate::keys::Keys;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::fmt;
-use std::path::{Path, PathBuf};
-use time::OffsetDateTime;
-
-/// A `[storage.NAME]` table, valid.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Settings {
-    /// A directory on any file system: history is kept as trees of hard links.
-    Directory {
-        /// An absolute path.
-        path: PathBuf,
-    },
-    /// A directory of a btrfs: a dataset is a subvolume, history is read-only snapshots of it.
-    Btrfs {
-        /// An absolute path.
-        path: PathBuf,
-    },
-    /// Below a file system of a pool: a dataset is a file system of its own.
-    Zfs {
-        /// What the datasets are children of.
-        parent: Filesystem,
-        /// Where the parent's children are mounted, an absolute path.
-        path: PathBuf,
-    },
-}
-
-impl Settings {
-    /// The directory below which the datasets are, and nothing else is of anybody's concern.
-    pub fn path(&self) -> &Path {
-        match self {
-            Self::Directory { path } | Self::Btrfs { path } | Self::Zfs { path, .. } => path,
-        }
-    }
-
-    /// The `type` that it was written with.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Directory { .. } => "directory",
-            Self::Btrfs { .. } => "btrfs",
-            Self::Zfs { .. } => "zfs",
-        }
-    }
-
-    /// What the datasets are children of, where they are not only directories.
-    pub fn parent(&self) -> Option<&Filesystem> {
-        match self {
-            Self::Directory { .. } | Self::Btrfs { .. } => None,
-            Self::Zfs { parent, .. } => Some(parent),
-        }
-    }
-
-    /// What a transfer must reach of a dataset: where trees are linked from each other, all of it; where files are
-    /// updated in place, these alone, and nothing of the history.
-    pub fn reach(&self, dataset: &DatasetName) -> PathBuf {
-        let dataset = self.path().join(dataset);
-        match self {
-            Self::Directory { .. } => dataset,
-            Self::Btrfs { .. } | Self::Zfs { .. } => dataset.join(DATA),
-        }
-    }
-
-    /// What the storage itself calls a dataset.
-    pub fn name_of(&self, dataset: &DatasetName) -> String {
-        match self {
-            Self::Directory { path } | Self::Btrfs { path } => {
-                path.join(dataset).to_string_lossy().into_owned()
-            }
-            Self::Zfs { parent, .. } => parent.child(dataset),
-        }
-    }
-
-    /// What a person calls who wants to be rid of a dataset and all its snapshots. We never do. `is_container`: there are
-    /// datasets of another host below it.
-    pub fn destroying(&self, dataset: &DatasetName, is_container: bool) -> String {
-        let quoted = |path: PathBuf| format!("'{}'", path.display());
-        match self {
-            Self::Directory { path } => format!("rm -rf --one-file-system {}", quoted(path.join(dataset))),
-            Self::Btrfs { path } => {
-                let path = quoted(path.join(dataset));
-                // Each subvolume by the inode that only their top directories have, but for what is inside of one.
-                format!(
-                    "find {path} -mindepth 1 -maxdepth 3 -inum 256 -prune -exec btrfs subvolume delete {{}} + && \
-                     rm -rf --one-file-system {path}"
-                )
-            }
-            Self::Zfs { parent, .. } if is_container => {
-                let hold = zfs::HOLD;
-                format!(
-                    "zfs list -Hro name -t snapshot {parent}/{dataset} | xargs -rn1 zfs release {hold}; zfs destroy -r \
-                     {parent}/{dataset}"
-                )
-            }
-            Self::Zfs { parent, .. } => format!("zfs destroy -r {parent}/{dataset}"),
-        }
-    }
-}
+use std::path::PathBuf;
 
 /// The files as they are, in a dataset, and as they were, in a snapshot.
 pub const DATA: &str = "data";
@@ -146,138 +59,6 @@ pub enum Open {
     Directory(directory::Open),
     Btrfs(btrfs::Open),
     Zfs(zfs::Open),
-}
-
-/// What an earlier run that never came to its end left in a dataset.
-#[derive(Debug)]
-pub enum Leftover {
-    None,
-    /// Part of a tree: the workspace holds it, and the transfer goes on from there.
-    Resumed,
-    /// Something that is not safe to go on with, and why: it is in the trash now, the transfer begins anew.
-    Discarded(Box<Error>),
-}
-
-/// The name of a snapshot that is ours: it cannot name anything else in a dataset.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SnapshotName {
-    Automatic(Automatic),
-    Kept(Kept),
-}
-
-/// A snapshot that is there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
-    pub name: SnapshotName,
-    /// Of the files as they were. It may have to be mounted first.
-    pub path: PathBuf,
-    /// Bytes that destroying it would free, where the storage knows.
-    pub used: Option<u64>,
-    /// Bytes of its files, where the storage knows.
-    pub referenced: Option<u64>,
-}
-
-/// What became of snapshots that were to be destroyed: each is in one of the two.
-#[derive(Debug, Default)]
-pub struct Destroyed {
-    /// No longer listed.
-    pub destroyed: Vec<Automatic>,
-    /// Still as they were, and why.
-    pub skipped: Vec<(Automatic, String)>,
-}
-
-impl Destroyed {
-    /// None of these is there.
-    fn nothing_of(snapshots: &[Automatic]) -> Self {
-        let skipped = snapshots.iter().map(|&name| (name, "it is not there".to_owned())).collect();
-        Self { destroyed: Vec::new(), skipped }
-    }
-}
-
-/// What emptying the trash came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Emptied {
-    /// Files and directories.
-    pub removed: u64,
-    /// Whether it was stopped before the end. The next time goes on.
-    pub stopped: bool,
-}
-
-/// A dataset that is there, whether a fileset has it or not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
-    pub name: DatasetName,
-    /// Whose it says that it is.
-    pub fileset: Option<String>,
-    pub snapshots: usize,
-    /// When the newest snapshot was made.
-    pub newest: Option<OffsetDateTime>,
-    /// Bytes of all that is in it, where the storage knows.
-    pub used: Option<u64>,
-    /// There are datasets below it.
-    pub is_container: bool,
-}
-
-/// A dataset of the fileset `old` that is to be `new`'s, and called `to`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rename {
-    pub from: DatasetName,
-    pub to: DatasetName,
-    pub old: Name,
-    pub new: Name,
-}
-
-impl Rename {
-    /// Whether the dataset itself gets another name.
-    pub fn moves(&self) -> bool {
-        self.from != self.to
-    }
-}
-
-/// Somebody who needs a dataset to be open.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct User {
-    pub errand: Errand,
-    /// A person's name; of a run none.
-    pub who: String,
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub since: Option<OffsetDateTime>,
-    /// It lasts as long as this lives; absent: until somebody closes the dataset.
-    pub process: Option<Presence>,
-}
-
-/// What a dataset is open for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Errand {
-    /// A backup.
-    Run,
-    /// A shell to look around in, or another look.
-    Look,
-    /// Whatever a person who opened it wants.
-    Open,
-}
-
-/// What closing a dataset for people came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Shut {
-    Closed,
-    WasClosed,
-    /// These are in it, and nothing was changed.
-    InUse(Vec<User>),
-    /// It was mounted by other hands, and stays so.
-    ByOtherHands,
-    /// Here a dataset is always open.
-    NeverClosed,
-}
-
-/// Room for a dataset, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Space {
-    pub total: u64,
-    /// For somebody without privileges. None where the file system has no inode left either.
-    pub available: u64,
 }
 
 impl Storage {
@@ -499,42 +280,6 @@ impl Open {
             Self::Directory(open) => open.snapshot(name),
             Self::Btrfs(open) => open.snapshot(name),
             Self::Zfs(open) => open.snapshot(name),
-        }
-    }
-}
-
-impl SnapshotName {
-    /// Of any text: `None` where it is not one of our names.
-    pub fn parse(text: &str) -> Option<Self> {
-        match Snapshot::from(text) {
-            Snapshot::Automatic(name) => Some(Self::Automatic(name)),
-            Snapshot::Kept(name) => Some(Self::Kept(name)),
-            Snapshot::Foreign(_) => None,
-        }
-    }
-
-    pub fn time(&self) -> OffsetDateTime {
-        match self {
-            Self::Automatic(name) => name.time(),
-            Self::Kept(name) => name.time(),
-        }
-    }
-}
-
-impl From<SnapshotName> for Snapshot {
-    fn from(name: SnapshotName) -> Self {
-        match name {
-            SnapshotName::Automatic(name) => Self::Automatic(name),
-            SnapshotName::Kept(name) => Self::Kept(name),
-        }
-    }
-}
-
-impl fmt::Display for SnapshotName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Automatic(name) => name.fmt(f),
-            Self::Kept(name) => name.fmt(f),
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::fileset::workspace::Writes;
 use crate::host::paths::Paths;
 use mounted::{Mounted, tool};
 use std::fs;
+use std::path::Path;
 
 pub const FIRST: &str = "planb-20260102T0304Z";
 pub const SECOND: &str = "planb-20260103T0304Z";
