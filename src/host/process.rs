@@ -4,46 +4,37 @@
 //! Ctrl-C reaches only us, and we decide in which order things end) and nothing of ours open but its three streams, or
 //! four where it reports. Its output pipes are drained while it runs. It always has an end: its own, our deadline, or the wish to stop.
 
+mod ending;
+mod watch;
+
+pub use ending::Ending;
+
 use super::account::Account;
 use super::headway::Headway;
 use super::output::Tail;
 use super::secret::Secret;
 use super::signals::Stop;
-use super::stat::Stat;
 use command_fds::{CommandFdExt, FdMapping};
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 use std::ffi::{OsStr, OsString};
-use std::fmt;
 use std::fs::File;
-use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::io::{self, PipeWriter, Write};
 use std::ops::ControlFlow;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
-use zeroize::Zeroizing;
+use watch::{Watched, wait_until_gone, watch};
 
 /// Where programs are looked for and what children get as `PATH`.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// How long a child that was asked to end may take before it is killed.
-const GRACE: Duration = Duration::from_secs(10);
-
-/// How long output may still come when the child has ended: what is in the pipe, not what a daemon it left behind says.
-const DRAIN: Duration = Duration::from_secs(1);
-
-/// How long what was killed may take to be gone. SIGKILL is sent in a moment and obeyed when the kernel gets to it: on a
-/// loaded machine after milliseconds, behind a disk that does not answer perhaps never.
-const LAST_BREATH: Duration = Duration::from_secs(5);
-
 /// The descriptor that a program reports on, of those that do.
 pub const REPORTS: i32 = 3;
+
 #[cfg(test)]
 thread_local! {
     /// How many programs this thread has started: for tests of what is done in one call.
@@ -92,21 +83,6 @@ pub struct Limits<'a> {
     pub deadline: Option<Instant>,
 }
 
-/// How a program ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// By itself, with this exit code.
-    Exited(i32),
-    /// By a signal that was not ours.
-    Signalled(i32),
-    /// We ended it: its deadline had come.
-    TimedOut,
-    /// We ended it: somebody wished so, or its output was not wanted any more.
-    Stopped,
-    /// We ended it: it had read nothing for too long.
-    Stalled,
-}
-
 /// What a program printed and how it ended, kept in memory.
 #[derive(Debug)]
 pub struct Captured {
@@ -133,29 +109,6 @@ pub enum Error {
     Start { program: String, source: io::Error },
     #[error("failed to wait for {program}")]
     Wait { program: String, source: io::Error },
-}
-
-impl Ending {
-    /// Whether it ended by itself and said all was well.
-    pub const fn is_clean(self) -> bool {
-        matches!(self, Self::Exited(0))
-    }
-}
-
-impl fmt::Display for Ending {
-    /// Fits after the program's name: "rsync exited with 23".
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exited(code) => write!(f, "exited with {code}"),
-            Self::Signalled(number) => match Signal::try_from(*number) {
-                Ok(signal) => write!(f, "was ended by {signal}"),
-                Err(_) => write!(f, "was ended by signal {number}"),
-            },
-            Self::TimedOut => f.write_str("took too long and was ended"),
-            Self::Stopped => f.write_str("was stopped"),
-            Self::Stalled => f.write_str("made no headway and was ended"),
-        }
-    }
 }
 
 impl Program {
@@ -308,7 +261,7 @@ impl Program {
         let status = child.wait().map_err(waited)?;
         wait_until_gone(pid);
         match watched.map_err(waited)? {
-            Watched::Ended => Ok(ending(status)),
+            Watched::Ended => Ok(status.into()),
             Watched::Cut(cut) | Watched::Abandoned(cut) => Ok(cut),
         }
     }
@@ -346,165 +299,13 @@ pub fn converse(program: &OsStr, directory: &Path, variables: &[(&str, &str)]) -
     let mut command = Command::new(program);
     command.current_dir(directory).envs(variables.iter().copied());
     let mut child = command.spawn().map_err(|source| Error::Start { program: name(), source })?;
-    child.wait().map(ending).map_err(|source| Error::Wait { program: name(), source })
+    child.wait().map(Ending::from).map_err(|source| Error::Wait { program: name(), source })
 }
 
 /// What a program reads from a pipe, and what is to be written into its other end.
 fn piped(bytes: Secret) -> io::Result<(Stdio, Option<(PipeWriter, Secret)>)> {
     let (reader, writer) = io::pipe()?;
     Ok((Stdio::from(reader), Some((writer, bytes))))
-}
-
-fn ending(status: ExitStatus) -> Ending {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => Ending::Exited(code),
-        (None, Some(signal)) => Ending::Signalled(signal),
-        (None, None) => Ending::Signalled(0),
-    }
-}
-
-/// Waits until nobody of a group that was killed lives. Whoever inherits orphans may let them lie for a while: the dead do
-/// not count.
-fn wait_until_gone(group: Pid) {
-    let until = Instant::now() + LAST_BREATH;
-    // Asked first because it is quick: nearly always nobody is left, dead or alive.
-    while killpg(group, None).is_ok()
-        && Stat::of_group(group).any(|process| !process.is_dead())
-        && Instant::now() < until
-    {
-        // Nobody tells of the end of others' children: look again shortly.
-        let _ = poll(&mut [], PollTimeout::from(5_u8));
-    }
-}
-
-/// What the watch over a child came to.
-enum Watched {
-    /// It ended by itself.
-    Ended,
-    /// We ended it.
-    Cut(Ending),
-    /// We wanted to end it, and it is still there.
-    Abandoned(Ending),
-}
-
-/// Drains the outputs until the child has ended.
-///
-/// Whatever happens, all of the process group has been sent SIGKILL afterwards.
-fn watch(
-    pid: Pid,
-    limits: Limits<'_>,
-    mut headway: Option<Headway>,
-    outputs: &[(PipeReader, Stream)],
-    ended: &PipeReader,
-    sink: &mut impl FnMut(Stream, &[u8]) -> ControlFlow<()>,
-) -> io::Result<Watched> {
-    let mut watched: Vec<(Under, BorrowedFd<'_>)> =
-        vec![(Under::Child, ended.as_fd()), (Under::Stop, limits.stop.as_fd())];
-    for (pipe, stream) in outputs {
-        watched.push((Under::Output(pipe, *stream), pipe.as_fd()));
-    }
-    let (mut cut, mut killed) = (None, false);
-    // When the present patience ends: the deadline, then the grace after SIGTERM, then the last breath, or the drain.
-    let mut until = limits.deadline;
-    // What comes through here may be nobody else's business.
-    let mut buffer = Zeroizing::new(vec![0; 64 * 1024]);
-
-    let result = loop {
-        let running = watched.iter().any(|(what, _)| matches!(what, Under::Child));
-        let printing = watched.iter().any(|(what, _)| matches!(what, Under::Output(..)));
-        if !running && !printing {
-            break Ok(cut.map_or(Watched::Ended, Watched::Cut));
-        }
-        if until.is_some_and(|until| until <= Instant::now()) {
-            if !running {
-                break Ok(cut.map_or(Watched::Ended, Watched::Cut));
-            }
-            if let Some(cut) = cut {
-                if killed {
-                    break Ok(Watched::Abandoned(cut));
-                }
-                // It was asked to end and did not.
-                let _ = killpg(pid, Signal::SIGKILL);
-                killed = true;
-                until = Some(Instant::now() + LAST_BREATH);
-            } else {
-                cut = Some(Ending::TimedOut);
-                let _ = killpg(pid, Signal::SIGTERM);
-                until = Some(Instant::now() + GRACE);
-            }
-        }
-        if running
-            && cut.is_none()
-            && let Some(headway) = &mut headway
-            && headway.is_over()
-        {
-            cut = Some(Ending::Stalled);
-            let _ = killpg(pid, Signal::SIGTERM);
-            until = Some(Instant::now() + GRACE);
-        }
-        let next_look =
-            headway.as_ref().filter(|_| running && cut.is_none()).map(|headway| headway.next_look);
-        let ready = match wait(&watched, until.into_iter().chain(next_look).min()) {
-            Ok(ready) => ready,
-            Err(error) => break Err(error),
-        };
-        for index in ready.into_iter().rev() {
-            match watched[index].0 {
-                Under::Output(pipe, stream) => match (&mut &*pipe).read(&mut buffer) {
-                    Ok(0) => drop(watched.remove(index)),
-                    Ok(n) => {
-                        if sink(stream, &buffer[..n]).is_break() && running && cut.is_none() {
-                            cut = Some(Ending::Stopped);
-                            let _ = killpg(pid, Signal::SIGTERM);
-                            until = Some(Instant::now() + GRACE);
-                        }
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(_) => drop(watched.remove(index)),
-                },
-                Under::Child => {
-                    watched.remove(index);
-                    until = Some(Instant::now() + DRAIN);
-                }
-                Under::Stop => {
-                    watched.remove(index);
-                    if running && cut.is_none() {
-                        cut = Some(Ending::Stopped);
-                        let _ = killpg(pid, Signal::SIGTERM);
-                        until = Some(Instant::now() + GRACE);
-                    }
-                }
-            }
-        }
-    };
-    let _ = killpg(pid, Signal::SIGKILL);
-    result
-}
-
-/// What a descriptor under watch stands for.
-#[derive(Clone, Copy)]
-enum Under<'a> {
-    /// Readable (at its end) when the child has ended.
-    Child,
-    Stop,
-    Output(&'a PipeReader, Stream),
-}
-
-/// Waits for something to happen, at the longest until `until`. Returns the places in `watched`, in their order.
-fn wait(watched: &[(Under<'_>, BorrowedFd<'_>)], until: Option<Instant>) -> io::Result<Vec<usize>> {
-    let patience = until.map_or(PollTimeout::NONE, |until| {
-        // One more millisecond: woken just before its time, the loop would spin until it comes.
-        let left = until.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
-        PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
-    });
-    let mut fds: Vec<PollFd<'_>> =
-        watched.iter().map(|(_, fd)| PollFd::new(*fd, PollFlags::POLLIN)).collect();
-    match poll(&mut fds, patience) {
-        Ok(_) | Err(Errno::EINTR) => {}
-        Err(error) => return Err(error.into()),
-    }
-    let happened = |fd: &PollFd<'_>| fd.revents().is_some_and(|events| !events.is_empty());
-    Ok(fds.iter().enumerate().filter(|(_, fd)| happened(fd)).map(|(index, _)| index).collect())
 }
 
 #[cfg(test)]
