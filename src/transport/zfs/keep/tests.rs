@@ -1,0 +1,92 @@
+use super::super::command::tests::{dataset, mark};
+use super::super::wire::Kind;
+use super::*;
+
+fn snapshot(name: &str, guid: u64, is_ours: bool, is_held: bool) -> Snapshot {
+    let (written, referenced) = (0, 0);
+    Snapshot {
+        dataset: dataset("rpool/data"),
+        name: mark(name),
+        guid,
+        createtxg: guid,
+        written,
+        referenced,
+        is_ours,
+        is_held,
+    }
+}
+
+fn bookmark(name: &str, guid: u64, is_ours: bool) -> Bookmark {
+    Bookmark { name: mark(name), guid, createtxg: guid, is_ours }
+}
+
+fn source(snapshots: Vec<Snapshot>, bookmarks: Vec<Bookmark>) -> Source {
+    Source {
+        dataset: dataset("rpool/data"),
+        child: "data".parse().expect("a name"),
+        kind: Kind::Filesystem,
+        guid: 1,
+        encryption: None,
+        referenced: 0,
+        snapshots,
+        bookmarks,
+    }
+}
+
+fn base(name: &str, guid: u64) -> Base {
+    Base { dataset: dataset("rpool/data"), snapshot: mark(name), guid }
+}
+
+fn names(names: &[&str]) -> Vec<Mark> {
+    names.iter().map(|name| mark(name)).collect()
+}
+
+#[test]
+fn the_new_base_is_guarded_and_what_is_too_old_goes() {
+    let there = source(
+        vec![
+            snapshot("a", 1, true, false),
+            snapshot("theirs", 2, false, true),
+            snapshot("b", 3, true, false),
+            snapshot("c", 4, true, true),
+            snapshot("d", 5, true, false),
+        ],
+        vec![bookmark("a", 1, true), bookmark("x", 2, false), bookmark("c", 4, true)],
+    );
+    assert_eq!(
+        plan(&there, &base("d", 5), 3),
+        Some(Plan {
+            hold: true,
+            bookmark: true,
+            release: names(&["c"]),
+            destroy: names(&["a"]),
+            forget: Vec::new()
+        })
+    );
+    let strict = plan(&there, &base("d", 5), 1).expect("a plan");
+    assert_eq!((strict.destroy, strict.forget), (names(&["a", "b", "c"]), names(&["a", "c"])));
+}
+
+#[test]
+fn an_old_base_stays_however_many_came_after_it() {
+    let there = source(
+        vec![
+            snapshot("a", 1, true, true),
+            snapshot("b", 2, true, false),
+            snapshot("c", 3, true, false),
+            snapshot("d", 4, true, false),
+        ],
+        vec![bookmark("a", 1, true)],
+    );
+    let plan = plan(&there, &base("a", 1), 3).expect("a plan");
+    assert_eq!(plan, Plan { destroy: names(&["b"]), ..Plan::default() });
+}
+
+#[test]
+fn nothing_goes_where_the_base_is_not_what_it_was() {
+    let there = source(vec![snapshot("a", 1, true, true), snapshot("d", 5, true, false)], Vec::new());
+    assert_eq!(plan(&there, &base("d", 6), 1), None);
+    assert_eq!(plan(&there, &base("e", 5), 1), None);
+    let foreign = source(vec![snapshot("d", 5, false, false)], Vec::new());
+    assert_eq!(plan(&foreign, &base("d", 5), 1), None);
+}
