@@ -3,28 +3,30 @@
 //! Reading, merging, complaining, suggesting and showing all go by this table; a new key is one more entry here and
 //! one more field in the type it ends up in.
 
+mod values;
+
 use super::diagnostic::Diagnostic;
 use super::reader::ENOUGH;
 use super::settings::{Log, StorageType};
 use super::value::{self, Fault, Read, Value, flag, path, word, word_or_none, words};
 use super::written::Layer;
 use super::zones::Zones;
+use crate::fileset::command::CommandLine;
 use crate::fileset::hours::BlacklistHours;
-use crate::fileset::invalid::Invalid;
-use crate::fileset::key::{KeyCommand, KeyRule};
+use crate::fileset::key::KeyRule;
 use crate::fileset::name::{DatasetName, Group, StorageName, Tag};
 use crate::fileset::quantity::{Percent, Size, Span};
 use crate::fileset::retention::Retention;
 use crate::fileset::schedule::Schedule;
 use crate::fileset::zfs::Filesystem;
 use crate::fileset::zone::Zone;
-use crate::transport::exec::settings::{Command, ExtraPath, Snapshots};
+use crate::transport::exec::settings::{ExtraPath, Snapshots};
 use crate::transport::rsync::settings::{Ionice, Metadata, Vanished};
 use crate::transport::rsync::words::{DaemonSource, Flag, Pattern, RemoteProgram, SourcePath};
 use crate::transport::ssh::words::{Host, Jump, SshOption, User};
 use crate::transport::zfs::settings::{Exclude, Raw, Selected};
 use std::path::PathBuf;
-use std::str::FromStr;
+use values::{bwlimit, command, datasets, hours, includes, key_rule, raw, zone};
 
 /// The kinds of table a key can stand in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -260,7 +262,7 @@ keys! {
     });
     FLAGS: Vec<Flag> = Key::rsync(ALL, ALL, "flags", "[\"--iconv=utf8,latin1\"]", words);
 
-    COMMAND: Command = Key::own(Table::Exec, "command", "[\"/usr/local/bin/my-transfer\"]", command);
+    COMMAND: CommandLine = Key::own(Table::Exec, "command", "[\"/usr/local/bin/my-transfer\"]", command);
     EXTRA_PATHS: Vec<ExtraPath> = Key::own(Table::Exec, "extra-paths", "[\"/srv/cache:rw\"]", words);
     SNAPSHOTS: Snapshots = Key::own(Table::Exec, "snapshots", "\"planb\"", |v, _| {
         value::choice(v, &[("planb", Snapshots::Planb), ("own", Snapshots::Own)])
@@ -283,113 +285,4 @@ pub fn names(table: Table, shared_only: bool) -> impl Iterator<Item = &'static s
     KEYS.iter()
         .filter(move |key| key.id().0 == table && (!shared_only || key.is_shared()))
         .map(|key| key.id().1)
-}
-
-fn hours(value: &Value, zones: &Zones) -> Read<BlacklistHours> {
-    if !matches!(value.data, value::Data::List(_)) {
-        return word(value, zones);
-    }
-    let all: Vec<BlacklistHours> = words(value, zones)?;
-    let union = all.iter().fold(BlacklistHours::default(), BlacklistHours::union);
-    // Each may leave hours that another takes.
-    union.check().map_err(|invalid| vec![value.fault(&invalid)])?;
-    Ok(union)
-}
-
-fn zone(value: &Value, zones: &Zones) -> Read<Zone> {
-    let name = value::text(value, zones)?;
-    zones.named(&name).map_err(|invalid| vec![value.fault(&invalid)])
-}
-
-/// A text that stands for itself.
-struct Argument(String);
-
-impl FromStr for Argument {
-    type Err = Invalid;
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        Ok(Self(text.to_owned()))
-    }
-}
-
-/// A list is a command and nothing but a list is one: no text becomes a program by a slip of the pen.
-fn key_rule(value: &Value, zones: &Zones) -> Read<KeyRule> {
-    if !matches!(value.data, value::Data::List(_)) {
-        return word(value, zones);
-    }
-    let arguments: Vec<Argument> = words(value, zones)?;
-    let words: Vec<String> = arguments.into_iter().map(|Argument(text)| text).collect();
-    KeyCommand::try_from(words).map(KeyRule::Command).map_err(|invalid| vec![value.fault(&invalid)])
-}
-
-fn bwlimit(value: &Value, zones: &Zones) -> Read<Option<Size>> {
-    let limit: Option<Size> = word_or_none(value, zones)?;
-    if limit.is_some_and(|limit| limit < Size::from_bytes(1024)) {
-        let message = "too little: at least \"1K\" a second, or \"none\" for no limit";
-        return Err(vec![value.fault(&Invalid::new(message))]);
-    }
-    Ok(limit)
-}
-
-fn raw(value: &Value, zones: &Zones) -> Read<Raw> {
-    match value.data {
-        value::Data::Flag(true) => Ok(Raw::Always),
-        value::Data::Flag(false) => Ok(Raw::Never),
-        _ => match value::text(value, zones)?.as_str() {
-            "auto" => Ok(Raw::Auto),
-            text => Err(vec![value.fault(&Invalid::new(format!(
-                "{text:?} is not known here: use \"auto\" (raw where the source is encrypted), true or false"
-            )))]),
-        },
-    }
-}
-
-fn datasets(value: &Value, zones: &Zones) -> Read<Vec<Selected>> {
-    let datasets: Vec<Selected> = words(value, zones)?;
-    if datasets.is_empty() {
-        let message = "nothing is backed up: name datasets of the source, as in [\"rpool/data\"]";
-        return Err(vec![value.fault(&Invalid::new(message))]);
-    }
-    Ok(datasets)
-}
-
-fn command(value: &Value, zones: &Zones) -> Read<Command> {
-    let words: Vec<Word> = words(value, zones)?;
-    let words: Vec<String> = words.into_iter().map(|Word(word)| word).collect();
-    Command::new(&words).map_err(|invalid| vec![value.fault(&invalid)])
-}
-
-/// Any text.
-struct Word(String);
-
-impl FromStr for Word {
-    type Err = Invalid;
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        Ok(Self(text.to_owned()))
-    }
-}
-
-/// A pattern that begins at the source.
-struct Include(Pattern);
-
-impl FromStr for Include {
-    type Err = Invalid;
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        let pattern: Pattern = text.parse()?;
-        if !text.starts_with('/') {
-            return Err(Invalid::new(format!(
-                "an include begins with '/', at the source: write \"/{text}\""
-            )));
-        }
-        Ok(Self(pattern))
-    }
-}
-
-fn includes(value: &Value, zones: &Zones) -> Read<Vec<Pattern>> {
-    let patterns: Vec<Include> = words(value, zones)?;
-    if patterns.is_empty() {
-        let message =
-            "nothing is included: name what is backed up, as in [\"/etc\", \"/home\"], or all of it: [\"/\"]";
-        return Err(vec![value.fault(&Invalid::new(message))]);
-    }
-    Ok(patterns.into_iter().map(|Include(pattern)| pattern).collect())
 }

@@ -1,5 +1,6 @@
 //! Where the key of an encrypted dataset comes from.
 
+use super::command::CommandLine;
 use super::invalid::Invalid;
 use super::name::{DatasetName, Group, Name, StorageName};
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,7 @@ pub enum KeySource {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Question {
-    pub command: KeyCommand,
+    pub command: CommandLine,
     pub fileset: Name,
     pub group: Option<Group>,
     pub dataset: DatasetName,
@@ -33,17 +34,12 @@ pub struct Question {
 pub enum KeyRule {
     Credential,
     File(KeyTemplate),
-    Command(KeyCommand),
+    Command(CommandLine),
 }
 
 /// The path of a key's file, with placeholders for what varies by fileset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyTemplate(String);
-
-/// A program by its absolute path, and its arguments. No shell ever reads them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Vec<String>", into = "Vec<String>")]
-pub struct KeyCommand(Vec<String>);
 
 /// What the placeholders of a template stand for.
 #[derive(Debug, Clone, Copy)]
@@ -163,45 +159,6 @@ impl FromStr for KeyTemplate {
     }
 }
 
-impl KeyCommand {
-    pub fn program(&self) -> &str {
-        self.0.first().map_or("", String::as_str)
-    }
-
-    pub fn arguments(&self) -> &[String] {
-        self.0.get(1..).unwrap_or_default()
-    }
-}
-
-impl TryFrom<Vec<String>> for KeyCommand {
-    type Error = Invalid;
-    fn try_from(words: Vec<String>) -> Result<Self, Invalid> {
-        let Some(program) = words.first() else {
-            return Err(Invalid::new(
-                "the command is empty: name a program, as [\"/usr/bin/program\", \"argument\"]",
-            ));
-        };
-        if !program.starts_with('/') || program.ends_with('/') || program.split('/').any(|part| part == "..")
-        {
-            return Err(Invalid::new(format!(
-                "the command's program is {program:?}: it must be an absolute path, as \"/usr/bin/program\""
-            )));
-        }
-        // They go through a job's file and an argument vector, which can hold all but this; and whoever reads them in a
-        // message shall see what they are.
-        if words.iter().any(|word| word.chars().any(char::is_control)) {
-            return Err(Invalid::new("a control character cannot be in a command"));
-        }
-        Ok(Self(words))
-    }
-}
-
-impl From<KeyCommand> for Vec<String> {
-    fn from(KeyCommand(words): KeyCommand) -> Self {
-        words
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,21 +208,5 @@ mod tests {
         let apart = |text: &str| text.parse::<KeyRule>().expect(text).tells_filesets_apart();
         assert!(apart("credential") && apart("file:/k/{fileset}") && apart("file:/k/{dataset}"));
         assert!(!apart("file:/k/key") && !apart("file:/k/{group}-{storage}"));
-    }
-
-    #[test]
-    fn a_command_is_a_program_with_arguments() {
-        let command =
-            |words: &[&str]| KeyCommand::try_from(words.iter().map(ToString::to_string).collect::<Vec<_>>());
-        let good = command(&["/usr/bin/vault", "kv", "-field=key", "$(id); {fileset}"]).expect("a command");
-        assert_eq!((good.program(), good.arguments().len()), ("/usr/bin/vault", 3));
-        for bad in [&[][..], &["vault"], &["/"], &[""], &["/a/../b"], &["/bin/x", "a\0b"], &["-x"]] {
-            assert!(command(bad).is_err(), "{bad:?}");
-        }
-        assert!(serde_json::from_str::<KeyCommand>("[\"vault\"]").is_err());
-        assert_eq!(
-            serde_json::to_string(&command(&["/v", "a"]).expect("one")).expect("json"),
-            "[\"/v\",\"a\"]"
-        );
     }
 }

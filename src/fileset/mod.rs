@@ -5,6 +5,7 @@
 //! and nothing here knows where a value came from.
 
 pub mod calendar;
+pub mod command;
 pub mod hours;
 pub mod invalid;
 pub mod key;

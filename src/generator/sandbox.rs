@@ -57,7 +57,7 @@ fn key(file: Option<&Path>) -> String {
 fn of_program(settings: &exec::settings::Settings) -> String {
     let mut text = String::new();
     // What is below /usr is seen and can be run as it is.
-    let program = &settings.command.program;
+    let program = Path::new(settings.command.program());
     if !program.starts_with("/usr") {
         line(&mut text, "BindReadOnlyPaths", &optional(program));
         line(&mut text, "ExecPaths", &optional(program));

@@ -1,5 +1,5 @@
 use super::*;
-use crate::fileset::key::KeyCommand;
+use crate::fileset::command::CommandLine;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -37,7 +37,7 @@ impl World {
 
     /// A command that runs this script.
     fn command(&self, script: &str) -> Keys {
-        let command = KeyCommand::try_from(["/bin/sh", "-c", script].map(str::to_owned).to_vec());
+        let command = CommandLine::try_from(["/bin/sh", "-c", script].map(str::to_owned).to_vec());
         self.keys(&KeySource::Command(Question {
             command: command.expect("a command"),
             fileset: name(),

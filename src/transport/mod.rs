@@ -72,7 +72,7 @@ impl Transport {
         match self {
             Self::Rsync(settings) => settings.source.to_string(),
             Self::Zfs(settings) => settings.to_string(),
-            Self::Exec(settings) => settings.command.to_string(),
+            Self::Exec(settings) => settings.command.program().to_owned(),
         }
     }
 

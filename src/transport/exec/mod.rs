@@ -26,11 +26,11 @@ const PACE: Duration = Duration::from_millis(250);
 
 /// Lets the program make the workspace equal to the source.
 pub fn pull(settings: &Settings, job: Job<'_>, tell: &mut dyn FnMut(Event)) -> Result<Transferred, Failure> {
-    let shown = settings.command.program.display();
+    let shown = settings.command.program();
     let workspace = job.workspace.path();
-    let mut program = Program::find(&settings.command.program.to_string_lossy())
+    let mut program = Program::find(settings.command.program())
         .map_err(|e| Failure::because(format!("failed to run {shown}"), &e))?
-        .args(&settings.command.arguments)
+        .args(settings.command.arguments())
         .directory(workspace)
         .env("HOME", job.home)
         .env("SHELL", "/bin/sh")
@@ -55,7 +55,7 @@ pub fn pull(settings: &Settings, job: Job<'_>, tell: &mut dyn FnMut(Event)) -> R
     err.flush(|line| hearing.line(Level::Warn, line, tell));
     report.flush(|line| hearing.report(line, tell));
     let Hearing { said, report, .. } = hearing;
-    judge(ending, &shown.to_string(), &said)?;
+    judge(ending, shown, &said)?;
 
     let totals = match (report.totals(), settings.snapshots) {
         (Some(totals), _) => Some(totals),
@@ -73,7 +73,7 @@ pub fn pull(settings: &Settings, job: Job<'_>, tell: &mut dyn FnMut(Event)) -> R
 
 /// What the program would do is known to nobody but the program.
 pub fn rehearse(settings: &Settings) -> Result<Rehearsal, Failure> {
-    let shown = &settings.command;
+    let shown = settings.command.program();
     Err(Failure::failed(format!(
         "what {shown} would do is only known by doing it: there is no dry run of it"
     )))

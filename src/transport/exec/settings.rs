@@ -1,8 +1,8 @@
 //! What an `[exec]` table comes to once it is valid, and its words.
 
+use crate::fileset::command::CommandLine;
 use crate::fileset::invalid::Invalid;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 
@@ -10,18 +10,10 @@ use std::str::FromStr;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    pub command: Command,
+    pub command: CommandLine,
     /// What the sandbox shows beside the system's own files and the workspace.
     pub extra_paths: Vec<ExtraPath>,
     pub snapshots: Snapshots,
-}
-
-/// A program by its absolute path, and its arguments.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Command {
-    pub program: PathBuf,
-    pub arguments: Vec<String>,
 }
 
 /// A path of this machine that the program may see.
@@ -42,24 +34,9 @@ pub enum Snapshots {
     Own,
 }
 
-impl Command {
-    /// Of the words as they are written: the program first.
-    pub fn new(words: &[String]) -> Result<Self, Invalid> {
-        let Some((program, arguments)) = words.split_first() else {
-            return Err(Invalid::new("a command has a program: name it by its absolute path"));
-        };
-        if let Some(word) = words.iter().find(|word| word.chars().any(char::is_control)) {
-            return Err(Invalid::new(format!("a control character cannot be in a command: {word:?}")));
-        }
-        Ok(Self { program: path(program, "program")?, arguments: arguments.to_vec() })
-    }
-}
-
-impl fmt::Display for Command {
-    /// As `planb list` shows it: without its arguments, which may be anything.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.program.display())
-    }
+/// A command whose program can be shown in the sandbox.
+pub fn shown(command: CommandLine) -> Result<CommandLine, Invalid> {
+    path(command.program(), "program").map(|_| command)
 }
 
 /// What turns a path into one that can be written to.
@@ -95,13 +72,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_is_a_program_and_whatever_it_likes() {
-        let words = |words: &[&str]| Command::new(&words.iter().map(|&w| w.to_owned()).collect::<Vec<_>>());
-        let command = words(&["/usr/local/bin/my-transfer", "--a b", "$(id)", "", "\"'\\"]).expect("good");
-        assert_eq!(command.to_string(), "/usr/local/bin/my-transfer");
-        assert_eq!(command.arguments, ["--a b", "$(id)", "", "\"'\\"]);
-        for bad in [&[][..], &[""], &["sh"], &["./x"], &["/a/../b"], &["/a:b"], &["/a", "b\nc"], &["/a\0"]] {
-            words(bad).expect_err(&format!("{bad:?}"));
+    fn a_program_has_a_name_that_systemd_can_show() {
+        let command =
+            |program: &str| CommandLine::try_from(vec![program.to_owned(), "a:b".into()]).expect(program);
+        assert!(shown(command("/usr/local/bin/my-transfer")).is_ok());
+        for bad in ["/a:b", "/a\\b", "/a\"b", "/a'b"] {
+            shown(command(bad)).expect_err(bad);
         }
     }
 
