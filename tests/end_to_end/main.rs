@@ -17,7 +17,7 @@
 //! | troubles with the history | `records` |
 //! | blacklist hours, deferrals, do-not-run.d | `hours` |
 //! | programs of the administrator as transport: environment, reports, ends, own snapshots | `exec` |
-//! | monitoring: never good by accident, late, lost, not pruned; what Zabbix and Prometheus read | `monitor` |
+//! | monitoring: never good by accident, late, lost, not pruned; what Zabbix and Prometheus read | `monitor`, `metrics`, `zabbix` |
 //! | hooks: order, masks, environment, failing and hanging ones | `hooks` |
 //! | dry runs | `rehearsal`, `story` |
 //! | another name, a copy, an end; what is left of those that had one | `changes` |
@@ -38,6 +38,7 @@ mod guard;
 mod history;
 mod hooks;
 mod hours;
+mod metrics;
 mod monitor;
 mod names;
 mod records;

@@ -1,28 +1,25 @@
 //! A private world for one test, and the hands to act in it.
 
-use crate::sshd::{Sshd, descendants, executable, run};
-use nix::poll::{PollTimeout, poll};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+mod mount;
+mod running;
+
+pub use mount::Mount;
+pub use running::{Process, Ran, Running, wait_for};
+
+use crate::sshd::{Sshd, executable};
 use serde_json::Value;
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 use tempfile::TempDir;
 use time::format_description::well_known::Rfc3339;
 use time::macros::datetime;
 use time::{Duration as Span, OffsetDateTime};
 
 pub const PLANB: &str = env!("CARGO_BIN_EXE_planb");
-
-/// How long anything may take that a test waits for.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// When time begins. A Monday.
 pub const BEGIN: OffsetDateTime = datetime!(2026-03-02 03:00 UTC);
@@ -35,33 +32,11 @@ pub struct World {
     now: Cell<OffsetDateTime>,
 }
 
-/// What a call of planb came to.
-#[derive(Debug)]
-pub struct Ran {
-    /// Its exit code; of one that was killed, the signal's number and 128.
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
-}
-
-/// A call of planb that goes on. Dropping it ends it.
-pub struct Running {
-    child: Child,
-    output: TempDir,
-}
-
 /// What a hook was told.
 #[derive(Debug)]
 pub struct Heard {
     pub env: BTreeMap<String, String>,
     pub run: Value,
-}
-
-/// A process beyond doubt.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Process {
-    pub pid: Pid,
-    started: String,
 }
 
 impl World {
@@ -361,101 +336,6 @@ fn everything(rsync: &str) -> &'static str {
     if rsync.contains("include =") { "" } else { "include = [\"/\"]\n" }
 }
 
-impl Ran {
-    /// Whether it said something on stderr.
-    pub fn said(&self, words: &str) -> bool {
-        self.stderr.contains(words)
-    }
-}
-
-impl Running {
-    pub fn pid(&self) -> Pid {
-        Pid::from_raw(i32::try_from(self.child.id()).expect("a pid"))
-    }
-
-    pub fn signal(&self, signal: Signal) {
-        kill(self.pid(), signal).expect("it runs");
-    }
-
-    /// The same where it may be over by now.
-    pub fn signal_if_running(&self, signal: Signal) {
-        // It has not been waited for: its number is still its own.
-        let _ = kill(self.pid(), signal);
-    }
-
-    /// What it started and what that started, as of now.
-    pub fn children(&self) -> Vec<Process> {
-        descendants(self.child.id()).into_iter().skip(1).filter_map(Process::of).collect()
-    }
-
-    /// What it has said on stderr so far.
-    pub fn said(&self) -> String {
-        String::from_utf8_lossy(&fs::read(self.output.path().join("stderr")).expect("read")).into_owned()
-    }
-
-    /// Waits until it has its place in the queue for a slot.
-    #[track_caller]
-    pub fn wait_until_queued(&self) {
-        wait_for("a place in the queue", || self.said().contains("waiting for a slot"));
-    }
-
-    pub fn is_over(&mut self) -> bool {
-        self.child.try_wait().expect("our child").is_some()
-    }
-
-    /// Its end, which has to come by itself.
-    #[track_caller]
-    pub fn wait(mut self) -> Ran {
-        let mut status = None;
-        wait_for("planb's end", || {
-            status = self.child.try_wait().expect("our child");
-            status.is_some()
-        });
-        let status = status.expect("it ended");
-        let text = |name: &str| {
-            let bytes = fs::read(self.output.path().join(name)).expect("read");
-            String::from_utf8(bytes).expect("planb prints UTF-8")
-        };
-        let code = status.code().or_else(|| status.signal().map(|signal| signal + 128)).expect("one of both");
-        Ran { code, stdout: text("stdout"), stderr: text("stderr") }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Process {
-    pub fn of(pid: Pid) -> Option<Self> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
-        (fields[0] != "Z").then(|| Self { pid, started: fields[19].to_owned() })
-    }
-
-    pub fn is_alive(&self) -> bool {
-        Self::of(self.pid).as_ref() == Some(self)
-    }
-
-    /// The name of its program.
-    pub fn name(&self) -> String {
-        fs::read_to_string(format!("/proc/{}/comm", self.pid)).unwrap_or_default().trim().to_owned()
-    }
-}
-
-/// Waits until something is so.
-#[track_caller]
-pub fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
-    let until = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < until, "waited in vain for {what}");
-        // What other processes do to files and processes tells nobody: look again shortly.
-        let _ = poll(&mut [], PollTimeout::from(10_u8));
-    }
-}
-
 /// Whether this test can be done as who we are. Says so where it cannot, and fails where every test must be done.
 pub fn is_root_for(test: &str) -> bool {
     if nix::unistd::geteuid().is_root() {
@@ -487,32 +367,4 @@ pub fn assert_keys_in_order(json: &str, keys: &[&str]) {
 
 pub fn chmod(path: impl AsRef<Path>, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("permissions");
-}
-
-/// A file system, gone with the value.
-pub struct Mount(PathBuf);
-
-impl Mount {
-    /// In memory.
-    pub fn tmpfs(at: &Path, options: &str) -> Self {
-        fs::create_dir_all(at).expect("a directory");
-        Self::new(at, ["-t", "tmpfs", "-o", options, "none"].map(OsStr::new))
-    }
-
-    pub fn btrfs(image: &Path, at: &Path, mib: u64) -> Self {
-        File::create(image).and_then(|file| file.set_len(mib << 20)).expect("an image");
-        run("mkfs.btrfs", ["-q".as_ref(), image.as_os_str()]);
-        Self::new(at, ["-o".as_ref(), "loop".as_ref(), image.as_os_str()])
-    }
-
-    fn new<const N: usize>(at: &Path, args: [&OsStr; N]) -> Self {
-        run("mount", args.into_iter().chain([at.as_os_str()]));
-        Self(at.to_owned())
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
 }

@@ -3,7 +3,7 @@
 //! Servers of 6.0 and 7.0 import it. What they check is checked here, as their manual has it (`manual/xml_export_import`), so
 //! that a change which they would refuse is noticed without one.
 
-use crate::monitor::{PYTHON, strings};
+use crate::metrics::{PYTHON, strings};
 use crate::world::World;
 use serde_json::Value;
 use std::collections::BTreeSet;
