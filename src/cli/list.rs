@@ -32,6 +32,9 @@ pub struct List {
     /// Print what Zabbix discovers filesets by
     #[arg(long, conflicts_with = "json")]
     zabbix: bool,
+    /// Print only what the pools' datasets are called: what another backup host asks for
+    #[arg(long, conflicts_with_all = ["json", "zabbix"])]
+    datasets: bool,
 }
 
 /// Show one fileset in full
@@ -61,6 +64,9 @@ struct One<'a> {
 impl List {
     pub fn run(self, world: &World) -> Result<Exit> {
         let configuration = world.configuration();
+        if self.datasets {
+            return self.datasets(&configuration);
+        }
         let mut sources = Sources::new(&world.paths, &configuration, world.clock.now());
         let known = look(&mut sources, |entry| {
             self.group.as_ref().is_none_or(|group| entry.group.as_ref() == Some(group))
@@ -82,6 +88,39 @@ impl List {
         }
         // An invalid drop-in is one that is not backed up: whoever looks here shall see it in the code too.
         Ok(if entries.iter().any(|entry| entry.state == State::Invalid) { Exit::Usage } else { Exit::Done })
+    }
+}
+
+impl List {
+    /// The configuration alone says it: whoever asks need be nobody. What an invalid drop-in would add is not known, and the
+    /// code says that there is such.
+    fn datasets(&self, configuration: &Configuration) -> Result<Exit> {
+        let mut text = String::new();
+        let is_wanted = |fileset: &&Fileset| {
+            self.group
+                .as_ref()
+                .is_none_or(|group| fileset.group.as_ref().is_some_and(|of| of.as_str() == group))
+                && self.tag.as_ref().is_none_or(|tag| fileset.tags.iter().any(|of| of.as_str() == tag))
+        };
+        for fileset in configuration.filesets.iter().filter(is_wanted) {
+            let storage = &fileset.storage;
+            if storage.settings.parent().is_some() {
+                let _ = writeln!(text, "{}", storage.settings.name_of(&fileset.dataset));
+            } else {
+                say(format_args!(
+                    "planb: {} is no dataset of a pool: its storage {} has another type than \"zfs\"",
+                    fileset.name, storage.name
+                ));
+            }
+        }
+        for invalid in &configuration.invalid {
+            say(format_args!(
+                "planb: {} is no valid fileset: what it would add is not listed",
+                invalid.file.display()
+            ));
+        }
+        out::print(&text)?;
+        Ok(if configuration.invalid.is_empty() { Exit::Done } else { Exit::Usage })
     }
 }
 

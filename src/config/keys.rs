@@ -24,9 +24,10 @@ use crate::transport::exec::settings::{ExtraPath, Snapshots};
 use crate::transport::rsync::settings::{Ionice, Metadata, Vanished};
 use crate::transport::rsync::words::{DaemonSource, Flag, Pattern, RemoteProgram, SourcePath};
 use crate::transport::ssh::words::{Host, Jump, SshOption, User};
-use crate::transport::zfs::settings::{Exclude, Raw, Selected};
+use crate::transport::zfs::selection::{Exclude, Selected};
+use crate::transport::zfs::settings::Raw;
 use std::path::PathBuf;
-use values::{bwlimit, command, datasets, hours, includes, key_rule, raw, zone};
+use values::{bwlimit, command, datasets, hours, includes, key_rule, raw, tagged, zone};
 
 /// The kinds of table a key can stand in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -217,6 +218,7 @@ keys! {
 
     ZFS_HOST: Host = Key::own(Table::Zfs, "host", "\"web1.acme.example\"", word);
     DATASETS: Vec<Selected> = Key::own(Table::Zfs, "datasets", "[\"rpool/data\", \"rpool/vm/disk1:disk1\"]", datasets);
+    DATASETS_FROM: Tag = Key::own(Table::Zfs, "datasets-from", "\"tag:offsite\"", tagged);
     RECURSIVE: bool = Key::own(Table::Zfs, "recursive", "true", flag);
     EXCLUDE_DATASETS: Vec<Exclude> = Key::own(Table::Zfs, "exclude", "[\"rpool/data/*/tmp\"]", words);
     RAW: Raw = Key::new(Table::Zfs, "raw", "\"auto\"", raw);

@@ -1,7 +1,7 @@
 //! What holds for a fileset in the end, written as a drop-in, each value with where it came from.
 
 use super::fileset::Fileset;
-use super::keys::{AnyKey, KEYS, Table};
+use super::keys::{self, AnyKey, KEYS, Table};
 use super::merged::Merged;
 use super::value::{Data, Value};
 use super::written::Rank;
@@ -38,6 +38,11 @@ fn line(key: &dyn AnyKey, fileset: &Fileset, merged: &Merged<'_>) -> Option<(Str
     let table = key.id().0;
     let of_another = table.is_transport() && table.name() != fileset.transport.name();
     if of_another || table == Table::Rsync && !key.is_for(merged.kind) {
+        return None;
+    }
+    // Another planb's datasets come with what is below them whatever is built in.
+    let is_tagged = merged.find(&keys::DATASETS_FROM).is_some();
+    if is_tagged && key.id() == (Table::Zfs, keys::RECURSIVE.name) {
         return None;
     }
     if let Some((layer, written)) = merged.find(key) {

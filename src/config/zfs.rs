@@ -6,11 +6,13 @@ use super::keys::{self, Table};
 use super::login;
 use super::merged::Merged;
 use super::value::Data;
+use super::written::Rank;
 use super::zones::Zones;
 use crate::fileset::name::DatasetName;
 use crate::storage;
 use crate::transport::ssh::login::Login;
-use crate::transport::zfs::settings::{Exclude, Selected, Settings};
+use crate::transport::zfs::selection::{Exclude, Selected, Selection};
+use crate::transport::zfs::settings::{Datasets, Settings};
 use std::path::Path;
 
 /// zfs(8): the longest name of a snapshot, with its dataset's.
@@ -31,9 +33,17 @@ pub fn judge(
                        host = \"web1.acme.example\"; pools of this machine are reached over ssh too: host = \"localhost\"";
         faults.push(merged.at_table(Table::Zfs, message));
     }
-    if merged.find(&keys::DATASETS).is_none() {
-        let message = "`datasets` is missing: name what is backed up, as in datasets = [\"rpool/data\"]";
-        faults.push(merged.at_table(Table::Zfs, message));
+    match (merged.find(&keys::DATASETS).is_some(), merged.find(&keys::DATASETS_FROM).is_some()) {
+        (false, false) => {
+            let message = "`datasets` is missing: name what is backed up, as in datasets = [\"rpool/data\"], or have another \
+                           backup host name it, as in datasets-from = \"tag:offsite\"";
+            faults.push(merged.at_table(Table::Zfs, message));
+        }
+        (true, true) => {
+            let message = "either `datasets` or `datasets-from` says what is backed up: remove one";
+            faults.push(merged.blame(&keys::DATASETS_FROM, message));
+        }
+        _ => {}
     }
     if let Some((storage, _)) = place
         && !matches!(storage.settings, storage::Settings::Zfs { .. })
@@ -49,13 +59,44 @@ pub fn judge(
         });
     }
     let login = login::judge(merged, &login::OF_ZFS, zones, faults);
+    let datasets = if merged.find(&keys::DATASETS_FROM).is_some() {
+        tagged(merged, login.as_ref(), zones, faults)
+    } else {
+        named(merged, login.as_ref(), place, zones, faults)
+    };
+    let raw = merged.get(&keys::RAW, zones, faults);
+    let compressed = merged.get(&keys::COMPRESSED, zones, faults);
+    let large_block = merged.get(&keys::LARGE_BLOCK, zones, faults);
+    let bwlimit = merged.get(&keys::ZFS_BWLIMIT, zones, faults);
+    let source_keep = merged.get(&keys::SOURCE_KEEP, zones, faults);
+    let sudo = merged.get(&keys::ZFS_SUDO, zones, faults);
+    Some(Settings {
+        login: login?,
+        datasets: datasets?,
+        raw: raw?,
+        compressed: compressed?,
+        large_block: large_block?,
+        bwlimit: bwlimit?,
+        source_keep: source_keep?,
+        sudo: sudo?,
+    })
+}
+
+/// What the table names itself.
+fn named(
+    merged: &Merged<'_>,
+    login: Option<&Login>,
+    place: Option<(&Storage, &DatasetName)>,
+    zones: &Zones,
+    faults: &mut Vec<Diagnostic>,
+) -> Option<Datasets> {
     let datasets = merged.get(&keys::DATASETS, zones, faults);
     let recursive = merged.get(&keys::RECURSIVE, zones, faults);
     let exclude = merged.get(&keys::EXCLUDE_DATASETS, zones, faults);
     if let (Some(datasets), Some(recursive)) = (&datasets, recursive) {
         clashes(merged, datasets, recursive, faults);
         if let Some((storage, dataset)) = place {
-            if let (Some(login), Some(exclude)) = (&login, &exclude) {
+            if let (Some(login), Some(exclude)) = (login, &exclude) {
                 swallowed(merged, login, (datasets, recursive, exclude), &storage.settings, faults);
             }
             too_long(merged, datasets, &storage.settings.name_of(dataset), faults);
@@ -74,24 +115,37 @@ pub fn judge(
         let message = format!("{dataset} is one of `datasets` and left out again: decide");
         faults.push(merged.blame(&keys::EXCLUDE_DATASETS, message));
     }
-    let raw = merged.get(&keys::RAW, zones, faults);
-    let compressed = merged.get(&keys::COMPRESSED, zones, faults);
-    let large_block = merged.get(&keys::LARGE_BLOCK, zones, faults);
-    let bwlimit = merged.get(&keys::ZFS_BWLIMIT, zones, faults);
-    let source_keep = merged.get(&keys::SOURCE_KEEP, zones, faults);
-    let sudo = merged.get(&keys::ZFS_SUDO, zones, faults);
-    Some(Settings {
-        login: login?,
-        datasets: datasets?,
-        recursive: recursive?,
-        exclude: exclude?,
-        raw: raw?,
-        compressed: compressed?,
-        large_block: large_block?,
-        bwlimit: bwlimit?,
-        source_keep: source_keep?,
-        sudo: sudo?,
-    })
+    Some(Datasets::Named(Selection { selected: datasets?, recursive: recursive?, exclude: exclude? }))
+}
+
+/// What another planb names.
+fn tagged(
+    merged: &Merged<'_>,
+    login: Option<&Login>,
+    zones: &Zones,
+    faults: &mut Vec<Diagnostic>,
+) -> Option<Datasets> {
+    let tag = merged.get(&keys::DATASETS_FROM, zones, faults);
+    let exclude = merged.get(&keys::EXCLUDE_DATASETS, zones, faults);
+    if merged.find(&keys::RECURSIVE).is_some_and(|(layer, _)| layer.rank != Rank::BuiltIn) {
+        let message = "another planb's datasets always come with what is below them: remove `recursive`";
+        faults.push(merged.blame(&keys::RECURSIVE, message));
+    }
+    let mut own_tags = Vec::new();
+    let own_tags = merged.get(&keys::TAGS, zones, &mut own_tags).unwrap_or_default();
+    if let Some(tag) = tag.as_ref().filter(|tag| own_tags.contains(tag))
+        && login.is_some_and(is_here)
+    {
+        let message =
+            format!("this fileset has the tag {tag} itself, and would be its own copy: give it another");
+        faults.push(merged.blame(&keys::DATASETS_FROM, message));
+    }
+    Some(Datasets::Tagged { tag: tag?, exclude: exclude? })
+}
+
+/// Whether the source is this machine.
+fn is_here(login: &Login) -> bool {
+    matches!(login.host.as_str(), "localhost" | "127.0.0.1" | "::1")
 }
 
 /// Complains about a dataset, where it is written.
@@ -142,9 +196,7 @@ fn swallowed(
     faults: &mut Vec<Diagnostic>,
 ) {
     let Some(parent) = storage.parent() else { return };
-    if !matches!(login.host.as_str(), "localhost" | "127.0.0.1" | "::1")
-        || exclude.iter().any(|exclude| exclude.matches(parent.as_str()))
-    {
+    if !is_here(login) || exclude.iter().any(|exclude| exclude.matches(parent.as_str())) {
         return;
     }
     for (number, Selected { dataset, .. }) in datasets.iter().enumerate() {

@@ -136,7 +136,10 @@ fn attempt(
     // The backup is made. What goes wrong from here on is said, and takes nothing of that back.
     match prune(s, &listed, &snapshot) {
         Ok(destroyed) => record.destroyed = destroyed.iter().map(ToString::to_string).collect(),
-        Err(why) => record.error = Some(format!("retention: {why}")),
+        Err(why) => {
+            let said = record.error.take().map_or_else(String::new, |said| said + "; ");
+            record.error = Some(format!("{said}retention: {why}"));
+        }
     }
     Ok(())
 }

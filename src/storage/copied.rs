@@ -1,12 +1,14 @@
 //! What there is of another host's datasets, below the dataset of the fileset that copies them.
 
-use crate::fileset::replica::{Child, Kind, Token};
+use crate::fileset::replica::{Child, Dataset, Kind, Token};
 
 /// One of those, as it is here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Copied {
     pub child: Child,
     pub kind: Kind,
+    /// What it was at the source when it first came; absent where nothing of that is known.
+    pub source: Option<Dataset>,
     /// It came encrypted, with a key that is not ours.
     pub is_raw: bool,
     /// Of a clone, whose snapshot below the same fileset it began as.
@@ -15,6 +17,16 @@ pub struct Copied {
     pub partial: Option<Partial>,
     /// Oldest first, those of others too.
     pub snapshots: Vec<Frozen>,
+}
+
+/// In the names of what was put aside.
+pub const ASIDE: &str = ".before-";
+
+impl Copied {
+    /// Whether it was put aside, because the source does not go on from it.
+    pub fn is_aside(&self) -> bool {
+        self.child.as_str().contains(ASIDE)
+    }
 }
 
 /// Where a clone began.

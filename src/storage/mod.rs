@@ -21,7 +21,7 @@ mod settings;
 mod user;
 mod zfs;
 
-pub use copied::{Copied, Frozen, Origin, Partial};
+pub use copied::{ASIDE, Copied, Frozen, Origin, Partial};
 pub use error::Error;
 pub use listed::{Held, Listed, Space};
 pub use name::SnapshotName;
@@ -29,7 +29,7 @@ pub use outcome::{Destroyed, Emptied, Leftover};
 pub use rename::Rename;
 pub use settings::Settings;
 pub use user::{Errand, Shut, User};
-pub use zfs::{Expected, Received, Replica};
+pub use zfs::{Below, Expected, Received, Replica};
 
 use crate::fileset::name::{DatasetName, Name};
 use crate::fileset::snapshot::Automatic;

@@ -6,11 +6,13 @@ use crate::fileset::command::CommandLine;
 use crate::fileset::hours::BlacklistHours;
 use crate::fileset::invalid::Invalid;
 use crate::fileset::key::KeyRule;
+use crate::fileset::name::Tag;
 use crate::fileset::quantity::Size;
 use crate::fileset::zone::Zone;
 use crate::transport::exec::settings::shown;
 use crate::transport::rsync::words::Pattern;
-use crate::transport::zfs::settings::{Raw, Selected};
+use crate::transport::zfs::selection::Selected;
+use crate::transport::zfs::settings::Raw;
 use std::str::FromStr;
 
 pub fn hours(value: &Value, zones: &Zones) -> Read<BlacklistHours> {
@@ -113,4 +115,17 @@ pub fn includes(value: &Value, zones: &Zones) -> Read<Vec<Pattern>> {
         return Err(vec![value.fault(&Invalid::new(message))]);
     }
     Ok(patterns.into_iter().map(|Include(pattern)| pattern).collect())
+}
+
+pub fn tagged(value: &Value, zones: &Zones) -> Read<Tag> {
+    let text = value::text(value, zones)?;
+    let Some(tag) = text.strip_prefix("tag:") else {
+        let message = "another planb is asked by a tag: write it as \"tag:offsite\"";
+        return Err(vec![value.fault(&Invalid::new(message))]);
+    };
+    let start = text.len() - tag.len();
+    tag.parse().map_err(|invalid: Invalid| {
+        let at = invalid.at.map(|at| at.start + start..at.end + start);
+        vec![value.fault(&Invalid { at, ..invalid })]
+    })
 }

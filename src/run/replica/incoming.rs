@@ -9,6 +9,7 @@ use crate::fileset::snapshot::Automatic;
 use crate::run::attempt::Cut;
 use crate::run::carry::talk::{Broken, Talk};
 use crate::storage::{Expected, Received, SnapshotName};
+use crate::transport::zfs::settings::Datasets;
 use crate::transport::zfs::wire::{Answer, From, Order, Send, Why};
 use std::collections::BTreeSet;
 
@@ -33,7 +34,10 @@ impl Story<'_> {
         let stamp = stamp.trim_start_matches("planb-");
         for _ in 0..PLANS {
             let below = self.replica.below()?;
-            let newest = below.own.iter().rev().find_map(|own| SnapshotName::parse(&own.name));
+            // What another planb does not name any more was told already.
+            let is_named = matches!(self.settings.datasets, Datasets::Named(_));
+            let mut own = below.own.iter().rev().filter(|_| is_named);
+            let newest = own.find_map(|own| SnapshotName::parse(&own.name));
             let wish = Wish {
                 copy: self.replica.copy(),
                 name: self.name,

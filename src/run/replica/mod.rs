@@ -11,6 +11,8 @@
 mod incoming;
 pub mod plan;
 mod source;
+mod tagged;
+mod whole;
 
 use super::attempt::{self, Cut, Surroundings};
 use super::carry;
@@ -20,12 +22,12 @@ use super::{Event, tell};
 use crate::fileset::progress::{Totals, Transferred};
 use crate::fileset::reason::chain;
 use crate::fileset::record::{Outcome, Record};
-use crate::fileset::replica::{Child, Dataset};
+use crate::fileset::replica::{Child, Dataset, Mark};
 use crate::host::events;
 use crate::keys::Keys;
-use crate::storage::{Replica, SnapshotName};
+use crate::storage::{Below, Replica, SnapshotName};
 use crate::transport::zfs::settings::Settings;
-use crate::transport::zfs::wire::{Answer, Base, Listing, Order, Snapshot};
+use crate::transport::zfs::wire::{Answer, Base, Order, Snapshot, Source};
 use log::Level;
 use plan::Wanted;
 use std::path::PathBuf;
@@ -44,6 +46,8 @@ struct Story<'a> {
 struct Told {
     transferred: Transferred,
     path: PathBuf,
+    /// What the administrator has to see to all the same.
+    concern: Option<String>,
 }
 
 /// Receives what there is at the source, and makes a snapshot of the fileset of it: its name, and where its files are.
@@ -70,32 +74,34 @@ pub fn make(
     drop(slot);
     record.transferred = Some(told.transferred);
     record.exit_code = Some(0);
+    record.error = told.concern;
     Ok((name, told.path))
 }
 
 impl Story<'_> {
     fn tell(&self, talk: &mut Talk<'_>) -> Result<Told, Broken> {
-        let (listing, targets) = self.freeze(talk)?;
-        let bytes = targets.iter().map(|target| target.referenced).fold(0, u64::saturating_add);
+        let Frozen { mark, targets, missing, concerns } = self.freeze(talk)?;
+        let bytes = targets.iter().map(|target| target.snapshot.referenced).fold(0, u64::saturating_add);
         let totals = Totals { files: targets.len() as u64, bytes };
         attempt::guarded(self.s, self.record, totals)?;
 
-        let wanted: Vec<Wanted<'_>> = listing
-            .datasets
+        let raw = |source: &Source| self.settings.is_raw(source.encryption.is_some());
+        let wanted: Vec<Wanted<'_>> = targets
             .iter()
-            .zip(&targets)
-            .map(|(source, target)| Wanted {
+            .map(|Target { source, snapshot, rests }| Wanted {
                 source,
-                target,
-                raw: self.settings.is_raw(source.encryption.is_some()),
+                target: snapshot,
+                raw: raw(source),
+                rests: *rests,
             })
             .collect();
         let received = self.receive_all(talk, &wanted)?;
 
         talk.watch(Event::Finishing);
         let name = self.name.to_string();
+        let came = || wanted.iter().filter(|wanted| !wanted.rests);
         let guids: Vec<(&Child, u64)> =
-            wanted.iter().map(|wanted| (&wanted.source.child, wanted.target.guid)).collect();
+            came().map(|wanted| (&wanted.source.child, wanted.target.guid)).collect();
         let below = self.replica.below()?;
         self.replica.verify(&below, &guids, &name)?;
         let bases: Vec<(&Child, &str)> = guids.iter().map(|(child, _)| (*child, name.as_str())).collect();
@@ -109,25 +115,30 @@ impl Story<'_> {
             Ok(swept) => log::info!("{fileset}: {swept} snapshots of unfinished runs are gone"),
             Err(error) => log::warn!("{fileset}: what unfinished runs left stays: {}", chain(&error)),
         }
-        let path = match listing.missing.as_slice() {
-            [] => Ok(self.replica.seal(self.name, wanted.len())?),
+        let path = match missing.as_slice() {
+            [] => Ok(self.replica.seal(self.name, guids.len())?),
             missing => Err(self.missing(missing)),
         };
-        self.let_go(talk, &wanted, &bases);
+        self.let_go(talk, &wanted, &mark, &below);
         let transferred = Transferred { totals: Some(totals), files: None, bytes: Some(received) };
-        Ok(Told { transferred, path: path? })
+        let concern = (!concerns.is_empty()).then(|| concerns.join("; "));
+        Ok(Told { transferred, path: path?, concern })
     }
 
     /// What is on both sides now is what the next run builds on: what the one before built on may go. None of this is worth
     /// the backup, which is good; the next run sees to what is left.
-    fn let_go(&self, talk: &mut Talk<'_>, wanted: &[Wanted<'_>], bases: &[(&Child, &str)]) {
+    fn let_go(&self, talk: &mut Talk<'_>, wanted: &[Wanted<'_>], mark: &Mark, below: &Below) {
         let name = &self.s.fileset.name;
-        let of = |wanted: &Wanted<'_>| Base {
-            dataset: wanted.source.dataset.clone(),
-            snapshot: wanted.target.name.clone(),
-            guid: wanted.target.guid,
+        let of = |wanted: &Wanted<'_>| {
+            if wanted.rests {
+                return source::base_here(below, wanted.source, mark);
+            }
+            let Snapshot { dataset, name, guid, is_ours, .. } = wanted.target;
+            let bookmark = if *is_ours { name } else { mark };
+            let (dataset, snapshot, bookmark) = (dataset.clone(), name.clone(), bookmark.clone());
+            Some(Base { dataset, snapshot, guid: *guid, bookmark })
         };
-        let order = Order::Keep { bases: wanted.iter().map(of).collect() };
+        let order = Order::Keep { bases: wanted.iter().filter_map(of).collect() };
         let unguarded = match talk.ask(&order) {
             Ok(Answer::Kept { unguarded }) => unguarded,
             Ok(Answer::Cannot { reason, .. }) => {
@@ -143,11 +154,11 @@ impl Story<'_> {
                 return log::warn!("{name}: nothing is let go at the source: {}", cut.reason);
             }
         };
-        let guarded: Vec<(&Child, &str)> = bases
+        let here = self.name.to_string();
+        let guarded: Vec<(&Child, &str)> = wanted
             .iter()
-            .zip(wanted)
-            .filter(|(_, wanted)| !unguarded.contains(&wanted.source.dataset))
-            .map(|(base, _)| *base)
+            .filter(|wanted| !wanted.rests && !unguarded.contains(&wanted.source.dataset))
+            .map(|wanted| (&wanted.source.child, here.as_str()))
             .collect();
         if let Err(error) = self.replica.release_others(&guarded) {
             log::warn!("{name}: what earlier transfers built on stays held: {}", chain(&error));
@@ -174,8 +185,24 @@ impl Story<'_> {
     }
 }
 
-/// The datasets of a source, and the snapshots of them that this run is about: in the same order.
-type Frozen = (Listing, Vec<Snapshot>);
+/// What there is at the source.
+struct Frozen {
+    /// What snapshots and bookmarks of this run are called there.
+    mark: Mark,
+    targets: Vec<Target>,
+    /// Named in the configuration, and not there.
+    missing: Vec<Dataset>,
+    /// What the administrator has to see to, although the run is good.
+    concerns: Vec<String>,
+}
+
+/// A dataset of the source, and the state of it that this run is about.
+struct Target {
+    source: Source,
+    snapshot: Snapshot,
+    /// It is here in that state already.
+    rests: bool,
+}
 
 /// An answer to another question than was asked, or a failure.
 fn unexpected(answer: Answer) -> Broken {

@@ -8,7 +8,7 @@
 # To undo it: userdel @USER@ where it was made, and remove these files.@UNDO@
 set -eu
 umask 022
-export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
+export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin
 
 fail() {
     echo "planb: $*" >&2
@@ -41,6 +41,7 @@ restrict,command="@PROGRAM@" @KEY@ @COMMENT@
 END_OF_KEY
     chmod 644 "$new"
     mv "$new" "$keys"
+@KEPT@
 @SUDO@
 @GRANTS@
     echo "planb: done; on the backup host this shows whether it holds: planb check --connect @NAME@" >&2

@@ -12,6 +12,7 @@ use super::Transport;
 use super::rsync::admission::Odd;
 use super::rsync::remote;
 use super::ssh::login;
+use super::zfs::admission::TAGGED;
 use super::zfs::command::ZFS;
 use crate::fileset::invalid::Invalid;
 use crate::fileset::name::Name;
@@ -25,6 +26,8 @@ const INSTALL: &str = include_str!("install.sh");
 const USERADD: &str = include_str!("useradd.sh");
 const SUDO: &str = include_str!("sudo.sh");
 const RESUMED: &str = include_str!("resumed.sh");
+const KEPT: &str = include_str!("kept.sh");
+const TAGGED_NOW: &str = include_str!("tagged.sh");
 
 /// The half of a key that may be seen, as ssh-keygen(1) writes it into `.pub`: its kind and its digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,16 +81,21 @@ pub fn script(of: &Alike<'_>) -> Result<String, Error> {
     let user = login.user.as_str();
     let program = format!("/usr/local/lib/planb/serve-{user}");
     let sudoers = format!("/etc/sudoers.d/planb-{user}");
-    let joined = |patterns: &BTreeSet<String>| patterns.iter().cloned().collect::<Vec<_>>().join("|");
+    let joined_by = |words: &BTreeSet<String>, by: &str| words.iter().cloned().collect::<Vec<_>>().join(by);
+    let joined = |patterns: &BTreeSet<String>| joined_by(patterns, "|");
     let tokens = if needs.resumed.is_empty() {
         String::new()
     } else {
         RESUMED.replace("@ZFS@", ZFS).replace("@RESUMED@", &joined(&needs.resumed))
     };
+    let asked = joined_by(&needs.asked, "; ");
+    let tagged = if asked.is_empty() { String::new() } else { TAGGED_NOW.replace("@ASKED@", &asked) };
     let serve = SERVE
+        .replace("@TAGGED_NOW@\n", &tagged)
         .replace("@TOKENS@\n", &tokens)
         .replace("@ALLOWED@", &joined(&needs.commands))
-        .replace("@NOT_NOW@", remote::not_now().trim_end());
+        .replace("@NOT_NOW@", remote::not_now().trim_end())
+        .replace(TAGGED, "'\"$tagged\"'");
     let is_root = user == "root";
 
     let mut what = String::new();
@@ -116,10 +124,11 @@ pub fn script(of: &Alike<'_>) -> Result<String, Error> {
         }
     };
     let (mut grants, mut undo) = (String::new(), String::new());
-    if !needs.grants.is_empty() {
+    let all_grants = || needs.grants.iter().chain(&needs.grants_on_kept);
+    if all_grants().next().is_some() {
         line(&format!("permissions of zfs's (zfs-allow(8)) for {user}, on the datasets that are backed up"));
         undo = format!(" zfs unallow -u {user} DATASET takes the permissions back.");
-        grants.push_str(if needs.grants.iter().any(|grant| grant.contains("destroy")) {
+        grants.push_str(if all_grants().any(|grant| grant.contains("destroy")) {
             "\n    # zfs cannot tell the right to destroy a snapshot from that to destroy all. With sudo = true it need not.\n"
         } else {
             "\n    # Nothing that loses anything: what may be destroyed is sudo's matter.\n"
@@ -127,7 +136,19 @@ pub fn script(of: &Alike<'_>) -> Result<String, Error> {
         for grant in &needs.grants {
             let _ = writeln!(grants, "    {ZFS} allow {grant}");
         }
+        for grant in &needs.grants_on_kept {
+            let _ = writeln!(grants, "    for parent in $parents; do {ZFS} allow {grant} \"$parent\"; done");
+        }
     }
+    let kept = if needs.asked.is_empty() {
+        String::new()
+    } else {
+        // sudo's rule is all that needs it as a pattern.
+        let pattern =
+            "    kept=$(echo \"$parents\" | sed 's,[.],[.],g; s,$,/[A-Za-z0-9_.:-]+,' | paste -sd '|' -)\n";
+        let kept = KEPT.replace("@ASKED@", &asked).replace("@ZFS@", ZFS);
+        kept.replace("@KEPT@\n", if needs.zfs_rules.is_empty() { "" } else { pattern })
+    };
     let mut wanted = String::new();
     for program in &needs.programs {
         let _ =
@@ -141,6 +162,7 @@ pub fn script(of: &Alike<'_>) -> Result<String, Error> {
         .replace("@UNDO@", &undo)
         .replace("@NEEDS@\n", &wanted)
         .replace("@USERADD@\n", useradd)
+        .replace("@KEPT@\n", &kept)
         .replace("@SUDO@\n", &sudo)
         .replace("@GRANTS@\n", &grants)
         .replace("@SERVE@", &serve)

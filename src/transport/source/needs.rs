@@ -7,7 +7,9 @@ use crate::transport::rsync::admission;
 use crate::transport::rsync::settings::Source;
 use crate::transport::rsync::words::RemoteProgram;
 use crate::transport::zfs;
+use crate::transport::zfs::admission::TAGGED;
 use crate::transport::zfs::command::ZFS;
+use crate::transport::zfs::settings::Datasets;
 use std::collections::BTreeSet;
 
 /// What these filesets need, all together.
@@ -27,6 +29,10 @@ pub struct Needs<'a> {
     pub resumed: BTreeSet<String>,
     /// zfs's own permissions.
     pub grants: BTreeSet<String>,
+    /// Likewise, on whatever the source's own planb keeps.
+    pub grants_on_kept: BTreeSet<String>,
+    /// The commands that tell which of that are wanted.
+    pub asked: BTreeSet<String>,
 }
 
 impl<'a> Needs<'a> {
@@ -57,8 +63,15 @@ impl<'a> Needs<'a> {
                 if settings.sudo {
                     self.zfs_rules.insert(zfs::admission::destroy(settings));
                 }
-                if settings.login.user.as_str() != "root" {
+                let is_root = settings.login.user.as_str() == "root";
+                if !is_root {
                     self.grants.extend(zfs::admission::grants(settings));
+                }
+                if let Datasets::Tagged { tag, .. } = &settings.datasets {
+                    self.programs.insert("planb");
+                    self.asked.insert(zfs::command::ask(tag));
+                    let granted = (!is_root).then(|| zfs::admission::granted(settings));
+                    self.grants_on_kept.extend(granted);
                 }
             }
             Transport::Exec(_) => return Err(Error::NotSsh { fileset: name.clone() }),
@@ -70,6 +83,7 @@ impl<'a> Needs<'a> {
     pub fn rules(&self, user: &str) -> Option<String> {
         let rule = |program: &str, arguments: &String| {
             let arguments = arguments.replace('\\', r"\\").replace('$', r"\$");
+            let arguments = arguments.replace(TAGGED, "$kept");
             format!("{user} ALL=(root) NOPASSWD: {program} ^{arguments}\\$")
         };
         let of_rsync = self.rsync_rules.iter().map(|rule_of| rule("$rsync", rule_of));

@@ -3,7 +3,7 @@
 # in authorized_keys of @USER@), and hands over what was asked for. Made by planb authorize; run that again
 # when a fileset changes.
 set -euf
-export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
+export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin
 
 refuse() {
     echo "planb: not allowed here: the backup host may read what was agreed, and nothing else" >&2
@@ -30,6 +30,7 @@ IFS=';'
 # shellcheck disable=SC2086 # each becomes an argument, without any pattern
 set -- $asked
 IFS=' '
+@TAGGED_NOW@
 # Every one of them, or none is run. Only this exit code says that there was no other.
 if printf '%s\n' "$@" | grep -Evqx -e ' ?(@ALLOWED@) ?'; then refuse; else [ $? = 1 ] || refuse; fi
 @TOKENS@

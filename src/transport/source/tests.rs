@@ -1,5 +1,6 @@
 use super::super::rsync::settings::{Ionice, Metadata, Settings, Source, Ssh, Vanished};
 use super::super::zfs;
+use super::super::zfs::settings::Datasets;
 use super::*;
 use crate::fileset::quantity::Span;
 use crate::host::process::{Ending, Input, Limits, Program};
@@ -164,6 +165,59 @@ fn every_command_of_a_row_is_allowed_or_none_is_run() {
 fn served(script: &str) -> &str {
     let (_, from) = script.split_once("<<'END_OF_SERVE'\n").expect("a here-document");
     from.split_once("END_OF_SERVE\n").expect("its end").0
+}
+
+/// A source that is another backup host.
+fn second(user: &str, tag: &str) -> Transport {
+    let mut settings = zfs_settings(user);
+    settings.datasets = Datasets::Tagged { tag: tag.parse().expect("a tag"), exclude: Vec::new() };
+    Transport::Zfs(settings)
+}
+
+#[test]
+fn of_another_backup_host_what_has_the_tag_at_that_moment_is_let_out() {
+    let stop = Stop::new().expect("a socket pair");
+    let (name, key): (Name, _) =
+        ("second".parse().expect("a name"), "ssh-ed25519 AAAA".parse().expect("a key"));
+    for user in ["remotebackup", "root"] {
+        let transport = second(user, "offsite");
+        let text = script(&Alike { asked: "second", key: &key, filesets: vec![(&name, &transport)] })
+            .expect("a script");
+        assert!(!text.contains("TAGGED"), "{text}");
+        assert_eq!(text.contains("zfs allow -u remotebackup"), user != "root", "{text}");
+        for part in [text.as_str(), served(&text)] {
+            let shellcheck = Program::find("shellcheck").expect("shellcheck").args(["-s", "sh", "-"]);
+            let checked = shellcheck
+                .stdin(Input::Bytes(part.as_bytes().to_vec()))
+                .capture(Limits { stop: &stop, deadline: None }, 1 << 16)
+                .expect("it runs");
+            assert!(checked.ending.is_clean(), "{}\n{part}", String::from_utf8_lossy(&checked.stdout));
+        }
+        // A planb that knows of two datasets, and a zfs that says which words it got.
+        let planb =
+            "planb() { [ \"$*\" = 'list --tag offsite --datasets' ] && printf 't/B/web.1\\nt/B/db1\\n'; }\n";
+        let served = served(&text).replace("/sbin/zfs", "echo").replacen("\n\n", &format!("\n{planb}\n"), 1);
+        let asked = |command: &str| {
+            let sh = Program::find("sh").expect("sh").args(["-c", &served]);
+            let said = sh
+                .env("SSH_ORIGINAL_COMMAND", command.replace("/sbin/zfs", "echo"))
+                .capture(Limits { stop: &stop, deadline: None }, 1 << 16)
+                .expect("it runs");
+            said.ending
+        };
+        for (dataset, ending) in [
+            ("t/B/web.1", 0),
+            ("t/B/db1/below/it", 0),
+            ("t/B/web11", 126),
+            ("t/B/webx1", 126),
+            ("t/B", 126),
+            ("t/B/other", 126),
+            ("-", 126),
+        ] {
+            let send = format!("/sbin/zfs send -vPwcL {dataset}@planb-20260102T0304Z");
+            assert_eq!(asked(&send), Ending::Exited(ending), "{send}");
+        }
+    }
 }
 
 #[test]

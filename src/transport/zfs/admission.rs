@@ -5,8 +5,9 @@
 //! word by word. What is destroyed stands behind a dataset's `@` or `#` and is called as only our snapshots are: a dataset
 //! cannot be named. zfs's own permission could not tell the two apart, which is why sudo's rule stands in its place.
 
-use super::command::{COLUMNS, SUDO, ZFS};
-use super::settings::{Selected, Settings};
+use super::command::{COLUMNS, SUDO, ZFS, ask};
+use super::selection::{Selected, Selection};
+use super::settings::{Datasets, Settings};
 use super::wire::OURS;
 
 /// A component of a name.
@@ -18,13 +19,20 @@ const MARK: &str = "planb-[0-9]{8}T[0-9]{6}Z-[0-9a-f]{16}";
 /// What a login may do that is not root: nothing that loses anything. `userprop` is for the mark on snapshots.
 const HARMLESS: &str = "bookmark,hold,release,send,snapshot,userprop";
 
+/// Stands in patterns for the datasets that the source's own planb names: the script finds them where it is run.
+pub const TAGGED: &str = "@TAGGED@";
+
 /// The datasets, as an extended regular expression (regex(7)).
 fn datasets(settings: &Settings) -> String {
+    let Selection { selected, recursive, .. } = match &settings.datasets {
+        Datasets::Named(selection) => selection,
+        Datasets::Tagged { .. } => return format!("({TAGGED})(/{WORD})*"),
+    };
     let of = |selected: &Selected| {
         let name = literal(selected.dataset.as_str());
-        if settings.recursive { format!("{name}(/{WORD})*") } else { name }
+        if *recursive { format!("{name}(/{WORD})*") } else { name }
     };
-    format!("({})", settings.datasets.iter().map(of).collect::<Vec<_>>().join("|"))
+    format!("({})", selected.iter().map(of).collect::<Vec<_>>().join("|"))
 }
 
 /// All that sshd is asked to run, likewise and without anchors.
@@ -32,18 +40,24 @@ pub fn commands(settings: &Settings) -> Vec<String> {
     let of = datasets(settings);
     let zfs = literal(ZFS);
     let (columns, ours) = (literal(COLUMNS), literal(OURS));
-    let depth = if settings.recursive { "-r" } else { "-d 1" };
     let sudo = if settings.sudo { literal(SUDO) } else { String::new() };
-    vec![
+    // What another backup host made is bookmarked under a name of ours.
+    let (depth, bookmarked, asked) = match &settings.datasets {
+        Datasets::Named(Selection { recursive: false, .. }) => ("-d 1", MARK, None),
+        Datasets::Named(_) => ("-r", MARK, None),
+        Datasets::Tagged { tag, .. } => ("-r", WORD, Some(literal(&ask(tag)))),
+    };
+    let commands = [
         format!("{zfs} list -Hp -o {columns} -t filesystem,volume,snapshot,bookmark {depth}( {of})+"),
         format!("{zfs} list -Hp -o {columns} -t snapshot( {of}@{MARK})+"),
         format!("{zfs} snapshot -o {ours}=[0-9a-f]{{16}}( {of}@{MARK})+"),
         format!("{zfs} send -vPw?c?L?( -i {of}[@#]{WORD})? {of}@{WORD}"),
         format!("{zfs} send -vP -t [0-9a-f-]+"),
         format!("{zfs} (hold|release) planb-[0-9a-f]{{16}}( {of}@{MARK})+"),
-        format!("{zfs} bookmark {of}@{MARK} {of}#{MARK}"),
+        format!("{zfs} bookmark {of}@{bookmarked} {of}#{MARK}"),
         format!("{sudo}{zfs} {}", destroy(settings)),
-    ]
+    ];
+    commands.into_iter().chain(asked).collect()
 }
 
 /// What zfs gets under sudo.
@@ -58,12 +72,23 @@ pub fn resumed(settings: &Settings) -> String {
 
 /// What is granted on each dataset, as words for `zfs allow`.
 pub fn grants(settings: &Settings) -> Vec<String> {
-    let user = settings.login.user.as_str();
-    let local = if settings.recursive { "" } else { "-l " };
+    match &settings.datasets {
+        Datasets::Named(Selection { selected, recursive, .. }) => {
+            let local = if *recursive { "" } else { "-l " };
+            selected
+                .iter()
+                .map(|selected| format!("{local}{} {}", granted(settings), selected.dataset))
+                .collect()
+        }
+        Datasets::Tagged { .. } => Vec::new(),
+    }
+}
+
+/// To whom what is granted.
+pub fn granted(settings: &Settings) -> String {
     // It takes the one as well as the other to destroy a snapshot, and nothing is ever mounted by who is not root.
-    let rights = if settings.sudo { HARMLESS.to_owned() } else { format!("{HARMLESS},destroy,mount") };
-    let grant = |selected: &Selected| format!("{local}-u {user} {rights} {}", selected.dataset);
-    settings.datasets.iter().map(grant).collect()
+    let more = if settings.sudo { "" } else { ",destroy,mount" };
+    format!("-u {} {HARMLESS}{more}", settings.login.user)
 }
 
 /// Text that stands for itself.
@@ -81,11 +106,14 @@ mod tests {
 
     /// Which of these lines a forced command lets through.
     fn passes(settings: &Settings, lines: &[String]) -> Vec<String> {
+        let_through(&commands(settings).join("|"), lines)
+    }
+
+    fn let_through(pattern: &str, lines: &[String]) -> Vec<String> {
         let stop = Stop::new().expect("a socket pair");
-        let pattern = commands(settings).join("|");
         let said = Program::find("grep")
             .expect("grep")
-            .args(["-Ex", "-e", &pattern])
+            .args(["-Ex", "-e", pattern])
             .stdin(Input::Bytes(lines.join("\n").into_bytes()))
             .capture(Limits { stop: &stop, deadline: None }, 1 << 20)
             .expect("it runs");
@@ -152,16 +180,35 @@ mod tests {
     }
 
     #[test]
+    fn of_another_backup_host_only_what_it_names_is_let_out() {
+        let mut tagged = settings(&[], &[], true);
+        tagged.datasets = Datasets::Tagged { tag: "offsite".parse().expect("a tag"), exclude: Vec::new() };
+        let pattern = commands(&tagged).join("|");
+        let (mark, theirs) = ("planb-20260102T030405Z-0000000000000007", "planb-20260102T0304Z");
+        let lines = [
+            "planb list --tag offsite --datasets".to_owned(),
+            format!("/sbin/zfs send -vPwcL tank/B/web1/sub@{theirs}"),
+            format!("/sbin/zfs bookmark tank/B/web1@{theirs} tank/B/web1#{mark}"),
+            "planb list --tag other --datasets".into(),
+            "planb list --datasets".into(),
+            format!("/sbin/zfs send -vPwcL tank/B/web2@{theirs}"),
+            format!("/sbin/zfs hold planb-0000000000000007 tank/B/web1@{theirs}"),
+            format!("/sbin/zfs destroy tank/B/web1@{theirs}"),
+        ];
+        assert!(pattern.contains(TAGGED));
+        assert_eq!(let_through(&pattern.replace(TAGGED, "tank/B/web1|tank/B/db1"), &lines), lines[..3]);
+    }
+
+    #[test]
     fn a_login_gets_no_right_that_loses_anything_unless_it_must() {
-        let mut settings = settings(&["rpool/data", "rpool/b"], &[], true);
-        settings.sudo = true;
+        let mut deep = settings(&["rpool/data", "rpool/b"], &[], true);
+        deep.sudo = true;
         assert_eq!(
-            grants(&settings)[0],
+            grants(&deep)[0],
             "-u remotebackup bookmark,hold,release,send,snapshot,userprop rpool/data"
         );
-        (settings.sudo, settings.recursive) = (false, false);
         assert_eq!(
-            grants(&settings)[1],
+            grants(&settings(&["rpool/data", "rpool/b"], &[], false))[1],
             "-l -u remotebackup bookmark,hold,release,send,snapshot,userprop,destroy,mount rpool/b"
         );
     }

@@ -8,6 +8,7 @@
 
 use super::settings::Settings;
 use super::wire::{CopyId, Dataset, From, Mark, OURS, Send, Token};
+use crate::fileset::name::Tag;
 use std::fmt::Write;
 
 /// zfs by its path: users who are not root do not have it in theirs.
@@ -15,6 +16,11 @@ pub const ZFS: &str = "/sbin/zfs";
 
 /// Before what only root may do, and no permission of zfs's lets another do without letting them do more.
 pub const SUDO: &str = "sudo -n ";
+
+/// The command that asks another backup host's planb which datasets have that tag there.
+pub fn ask(tag: &Tag) -> String {
+    format!("planb list --tag {tag} --datasets")
+}
 
 /// The columns of a listing.
 pub const COLUMNS: &str =
@@ -96,9 +102,9 @@ pub fn release<'a>(snapshots: impl Iterator<Item = (&'a Dataset, &'a Mark)>, cop
     )
 }
 
-/// The command that makes a bookmark of a snapshot, called as that is.
-pub fn bookmark(dataset: &Dataset, snapshot: &Mark) -> String {
-    format!("{ZFS} bookmark {dataset}@{snapshot} {dataset}#{snapshot}")
+/// The command that makes a bookmark of a snapshot.
+pub fn bookmark(dataset: &Dataset, snapshot: &Mark, bookmark: &Mark) -> String {
+    format!("{ZFS} bookmark {dataset}@{snapshot} {dataset}#{bookmark}")
 }
 
 /// The command that destroys these snapshots of one dataset, and can name nothing else. All of them, or none.
@@ -181,7 +187,11 @@ pub(super) mod tests {
             ],
             hold(pairs(), copy),
             release(pairs(), copy),
-            vec![bookmark(&one, &name), destroy(&one, &[&name, &name], false), forget(&one, &name, false)],
+            vec![
+                bookmark(&one, &name, &name),
+                destroy(&one, &[&name, &name], false),
+                forget(&one, &name, false),
+            ],
         ]
         .concat()
     }

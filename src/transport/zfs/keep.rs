@@ -12,6 +12,8 @@ use std::collections::BTreeSet;
 /// What is to be done about one dataset.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Plan {
+    /// The base is a snapshot of ours: it is held, or is to be.
+    is_ours: bool,
     hold: bool,
     bookmark: bool,
     /// Held, and no base any more.
@@ -63,8 +65,9 @@ impl Hands<'_> {
         let bookmark: Vec<_> =
             plans.iter().filter(|(_, plan)| plan.bookmark).map(|(base, _)| *base).collect();
         let not_marked = self.bookmark(&bookmark, tell)?;
-        for (base, _) in &plans {
-            if !(not_held.contains(&base.dataset) && not_marked.contains(&base.dataset)) {
+        for (base, plan) in &plans {
+            let is_held = plan.is_ours && !not_held.contains(&base.dataset);
+            if is_held || !not_marked.contains(&base.dataset) {
                 guarded.insert(base.dataset.clone());
             }
         }
@@ -176,11 +179,15 @@ impl Hands<'_> {
 
     /// Bookmarks all of these. Of which datasets there is none now.
     fn bookmark(&self, bases: &[&Base], tell: &mut dyn FnMut(Event)) -> Result<BTreeSet<Dataset>, Failure> {
-        let commands: Vec<String> =
-            bases.iter().map(|base| command::bookmark(&base.dataset, &base.snapshot)).collect();
+        let commands: Vec<String> = bases
+            .iter()
+            .map(|base| command::bookmark(&base.dataset, &base.snapshot, &base.bookmark))
+            .collect();
         let of_base = |number: usize, line: &str| {
-            let Base { dataset, snapshot, .. } = bases[number];
-            ['#', '@'].iter().any(|mark| line.contains(&format!("{dataset}{mark}{snapshot}")))
+            let Base { dataset, snapshot, bookmark, .. } = bases[number];
+            [format!("{dataset}@{snapshot}"), format!("{dataset}#{bookmark}")]
+                .iter()
+                .any(|name| line.contains(name))
         };
         let went = self.in_rows(&commands, of_base, tell)?;
         let mut not_marked = BTreeSet::new();
@@ -230,22 +237,27 @@ fn is_gone(done: &Done) -> bool {
     done.said.lines().any(|line| gone.iter().any(|words| line.contains(words)))
 }
 
-/// What to do about one dataset; `None` where the base is not there as it should be.
+/// What to do about one dataset; `None` where the base is neither there as it should be, nor its bookmark.
 ///
 /// Of our snapshots the base and the newest stay, `keep` in all; of our bookmarks the base's and the newest, likewise:
 /// should what was received last be lost here, an older one leads on.
 fn plan(source: &Source, base: &Base, keep: u16) -> Option<Plan> {
     let is_base = |snapshot: &Snapshot| snapshot.guid == base.guid && snapshot.name == base.snapshot;
-    let snapshot = source.snapshots.iter().find(|snapshot| is_base(snapshot) && snapshot.is_ours)?;
+    let snapshot = source.snapshots.iter().find(|snapshot| is_base(snapshot));
     let marked = source.bookmarks.iter().any(|bookmark| bookmark.guid == base.guid && bookmark.is_ours);
+    if snapshot.is_none() && !marked {
+        return None;
+    }
+    let ours_held = snapshot.filter(|snapshot| snapshot.is_ours).map(|snapshot| snapshot.is_held);
     let ours = || source.snapshots.iter().filter(|snapshot| snapshot.is_ours && !is_base(snapshot));
     let bookmarks =
         || source.bookmarks.iter().filter(|bookmark| bookmark.is_ours && bookmark.guid != base.guid);
     let beside = usize::from(keep.saturating_sub(1));
     let old = |count: usize| count.saturating_sub(beside);
     Some(Plan {
+        is_ours: ours_held.is_some(),
         // With a bookmark it was held before that was made; by whom it is held is not listed.
-        hold: !(snapshot.is_held && marked),
+        hold: ours_held.is_some_and(|is_held| !(is_held && marked)),
         bookmark: !marked,
         release: ours().filter(|snapshot| snapshot.is_held).map(|snapshot| snapshot.name.clone()).collect(),
         destroy: ours().take(old(ours().count())).map(|snapshot| snapshot.name.clone()).collect(),

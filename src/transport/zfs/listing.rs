@@ -1,6 +1,6 @@
 //! What `zfs list` says of the source, read. It is the source's own word.
 
-use super::settings::Settings;
+use super::selection::Selection;
 use super::wire::{Bookmark, CopyId, Dataset, Encryption, Kind, Mark, Snapshot, Source};
 use std::collections::BTreeMap;
 
@@ -87,15 +87,15 @@ impl<'t> Row<'t> {
         Some((dataset, Bookmark { guid: self.guid, createtxg: self.createtxg, is_ours, name }))
     }
 
-    fn dataset(&self, kind: Kind, settings: &Settings) -> Result<Option<Source>, Strange> {
+    fn dataset(&self, kind: Kind, selection: &Selection) -> Result<Option<Source>, Strange> {
         let unsayable = || Strange::Name(self.name.chars().take(255).collect());
         let dataset: Dataset = match self.name.parse() {
             Ok(dataset) => dataset,
             // Left out it may be called as it likes.
-            Err(_) if settings.leaves_out(self.name) => return Ok(None),
+            Err(_) if selection.leaves_out(self.name) => return Ok(None),
             Err(_) => return Err(unsayable()),
         };
-        let Some(child) = settings.child(&dataset) else { return Ok(None) };
+        let Some(child) = selection.child(&dataset) else { return Ok(None) };
         let encryption = match self.encryption {
             "off" | "-" => None,
             _ => {
@@ -117,7 +117,7 @@ impl<'t> Row<'t> {
 }
 
 /// The datasets that the fileset is about, by name, so parents before their children, with all they have.
-pub fn datasets(text: &str, settings: &Settings, copy: CopyId) -> Result<Vec<Source>, Strange> {
+pub fn datasets(text: &str, selection: &Selection, copy: CopyId) -> Result<Vec<Source>, Strange> {
     let mut found: BTreeMap<String, Source> = BTreeMap::new();
     let (mut snapshots, mut bookmarks) = (Vec::new(), Vec::new());
     for line in text.lines() {
@@ -135,7 +135,7 @@ pub fn datasets(text: &str, settings: &Settings, copy: CopyId) -> Result<Vec<Sou
             }
             _ => return Err(Strange::Line(line.chars().take(200).collect())),
         };
-        if let Some(source) = row.dataset(kind, settings)? {
+        if let Some(source) = row.dataset(kind, selection)? {
             found.insert(source.dataset.to_string(), source);
         }
     }
@@ -162,7 +162,7 @@ pub fn snapshots(text: &str, copy: CopyId) -> Result<Vec<Snapshot>, Strange> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::settings::tests::settings;
+    use super::super::selection::tests::selection;
     use super::*;
 
     const TEXT: &str = "\
@@ -181,8 +181,8 @@ rpool/data/tmp/a b\tfilesystem\t22\t8\toff\t-\t-\t98304\t0\t-\t-
 
     #[test]
     fn what_is_ours_is_told_from_what_is_not() {
-        let settings = settings(&["rpool/data:d"], &["rpool/data/tmp"], true);
-        let found = datasets(TEXT, &settings, CopyId(7)).expect("understood");
+        let selection = selection(&["rpool/data:d"], &["rpool/data/tmp"], true);
+        let found = datasets(TEXT, &selection, CopyId(7)).expect("understood");
         let [data, vm] = &found[..] else { panic!("{found:#?}") };
         assert_eq!((data.child.as_str(), data.kind, &data.encryption), ("d", Kind::Filesystem, &None));
         let snapshots: Vec<_> =
@@ -199,7 +199,7 @@ rpool/data/tmp/a b\tfilesystem\t22\t8\toff\t-\t-\t98304\t0\t-\t-
 
     #[test]
     fn what_cannot_be_said_is_never_passed_over() {
-        let all = settings(&["rpool/data"], &[], true);
+        let all = selection(&["rpool/data"], &[], true);
         assert_eq!(datasets(TEXT, &all, CopyId(7)), Err(Strange::Name("rpool/data/tmp/a b".into())));
         for strange in [
             "",
@@ -216,7 +216,7 @@ rpool/data/tmp/a b\tfilesystem\t22\t8\toff\t-\t-\t98304\t0\t-\t-
 
     #[test]
     fn only_what_is_meant_is_listed_where_what_is_below_is_not() {
-        let flat = settings(&["rpool/data"], &[], false);
+        let flat = selection(&["rpool/data"], &[], false);
         let text = TEXT.lines().filter(|line| !line.contains("a b")).collect::<Vec<_>>().join(
             "
 ",

@@ -8,6 +8,7 @@ pub mod command;
 mod keep;
 mod listing;
 mod rehearse;
+pub mod selection;
 mod serve;
 pub mod settings;
 pub mod stream;
@@ -22,7 +23,8 @@ use super::{Event, Failure, Job, ssh};
 use crate::host::output::{Lines, Tail};
 use crate::host::process::{Ending, Limits, Stream as Output};
 use log::Level;
-use settings::Settings;
+use selection::Selection;
+use settings::{Datasets, Settings};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use stream::{Broken, Open, Stream};
@@ -35,6 +37,8 @@ const LONGEST: usize = 256 << 20;
 #[derive(Debug)]
 pub struct Hands<'a> {
     settings: &'a Settings,
+    /// What a listing is of. Of what another planb names nothing, until that was asked.
+    selection: Selection,
     copy: CopyId,
     connection: Shared,
     place: ssh::Place<'a>,
@@ -57,12 +61,17 @@ impl<'a> Hands<'a> {
         let hold = job.hold.try_clone().map_err(|e| Failure::because("failed to share the lock", &e))?;
         let connection = Shared::open(job.name, &settings.login, place, job.scratch, job.limits, hold)
             .map_err(|e| Failure::because("failed to prepare ssh", &e))?;
-        Ok(Self { settings, copy, connection, place, limits: job.limits, sent: 0 })
+        let selection = match &settings.datasets {
+            Datasets::Named(selection) => selection.clone(),
+            Datasets::Tagged { .. } => Selection::default(),
+        };
+        Ok(Self { settings, selection, copy, connection, place, limits: job.limits, sent: 0 })
     }
 
     /// Carries one order out. What is sent goes where `open` leads.
     pub fn obey(&mut self, order: &Order, open: Open<'_>, tell: &mut dyn FnMut(Event)) -> Answer {
         let answer = match order {
+            Order::Ask => self.ask(tell).map(Answer::Tagged),
             Order::List => self.list(tell).map(Answer::Listed),
             Order::Snapshot { name, datasets } => self.snapshot(name, datasets, tell),
             Order::Send(send) => {
@@ -74,11 +83,43 @@ impl<'a> Hands<'a> {
         answer.unwrap_or_else(Answer::Failed)
     }
 
+    /// Has the planb there say what is wanted, and knows it from then on.
+    fn ask(&mut self, tell: &mut dyn FnMut(Event)) -> Result<Vec<Dataset>, Failure> {
+        let host = &self.settings.login.host;
+        let Datasets::Tagged { tag, exclude } = &self.settings.datasets else {
+            return Err(Failure::failed(
+                "the configuration names the datasets itself: nobody is to be asked",
+            ));
+        };
+        let done = self.run(&command::ask(tag), tell)?;
+        // With 2 it says what it knows, and that there is more that it cannot know.
+        if !matches!(done.ending, Ending::Exited(0 | 2)) {
+            return Err(self.failure(&format!("say what has the tag {tag}"), &done));
+        }
+        for line in done.said.lines() {
+            tell(Event::Degraded(format!("{host} says: {line}")));
+        }
+        if done.stdout.is_empty() {
+            return Err(match done.ending {
+                Ending::Exited(2) => self.failure(&format!("say what has the tag {tag}"), &done),
+                _ => Failure::failed(format!("{host} has no fileset in a pool with the tag {tag}")),
+            });
+        }
+        let understood = |line: &str| {
+            line.parse::<Dataset>()
+                .map_err(|invalid| Failure::failed(format!("{host} names a dataset {line:?}: {invalid}")))
+        };
+        let names: Vec<Dataset> = done.stdout.lines().map(understood).collect::<Result<_, _>>()?;
+        self.selection =
+            Selection::tagged(&names, exclude).map_err(|clash| Failure::failed(clash.to_string()))?;
+        Ok(names)
+    }
+
     fn list(&self, tell: &mut dyn FnMut(Event)) -> Result<Listing, Failure> {
         let selected: Vec<&Dataset> =
-            self.settings.datasets.iter().map(|selected| &selected.dataset).collect();
+            self.selection.selected.iter().map(|selected| &selected.dataset).collect();
         let (mut text, mut missing) = (String::new(), Vec::new());
-        for command in command::list(&selected, self.settings.recursive) {
+        for command in command::list(&selected, self.selection.recursive) {
             let done = self.run(&command, tell)?;
             // One that is not there costs only itself.
             let gone = |dataset: &Dataset| {
@@ -96,7 +137,7 @@ impl<'a> Hands<'a> {
             missing.extend(absent);
             text.push_str(&done.stdout);
         }
-        let datasets = listing::datasets(&text, self.settings, self.copy)
+        let datasets = listing::datasets(&text, &self.selection, self.copy)
             .map_err(|strange| Failure::failed(format!("{}: {strange}", self.settings.login.host)))?;
         // Cut output is whole lines as well: what was asked for must be there, or be told as missing.
         let absent = |dataset: &&Dataset| {

@@ -1,6 +1,7 @@
 //! All that a run does at the source, done once with snapshots of nobody's and undone again: whether the source allows it is
 //! seen in no other way. zfs says of names that do not exist that they do not, whoever asks.
 
+use super::settings::Datasets;
 use super::wire::{Answer, Dataset, From, Mark, Send, Source, Why};
 use super::{Done, Hands, command};
 use crate::host::output::Lines;
@@ -18,15 +19,26 @@ type Told<'a> = &'a mut dyn FnMut(String, Option<String>) -> bool;
 impl Hands<'_> {
     /// Tries everything. Whether so much as the list could be had, without which nothing is known.
     pub fn rehearse(&mut self, tell: &mut dyn FnMut(Event), told: Told<'_>) -> bool {
-        let asked = self.settings.datasets.iter().map(|selected| selected.dataset.as_str());
+        let is_tagged = if let Datasets::Tagged { tag, .. } = &self.settings.datasets {
+            let what = format!("ask planb there for datasets with the tag {tag}");
+            match self.ask(tell) {
+                Err(failure) => return told(what, Some(failure.reason)),
+                Ok(_) => told(what, None),
+            }
+        } else {
+            false
+        };
+        let asked = self.selection.selected.iter().map(|selected| selected.dataset.as_str());
         let of = asked.collect::<Vec<_>>().join(", ");
         let (what, listing) = (format!("list {of}"), self.list(tell));
         let sources = match listing {
             Err(failure) => return told(what, Some(failure.reason)),
-            Ok(listing) if !listing.missing.is_empty() => {
+            // What is to come of another planb's may not be there yet.
+            Ok(listing) if !listing.missing.is_empty() && !is_tagged => {
                 let missing: Vec<&str> = listing.missing.iter().map(Dataset::as_str).collect();
                 return told(what, Some(format!("not there: {}", missing.join(", "))));
             }
+            Ok(listing) if is_tagged => listing.alone().cloned().collect(),
             Ok(listing) => listing.datasets,
         };
         told(what, None);
@@ -46,7 +58,8 @@ impl Hands<'_> {
         let all = |commands: Vec<String>, tell: &mut dyn FnMut(Event)| self.each(commands, tell);
         let wrong = all(command::hold(pairs(), self.copy), tell);
         told("hold their snapshots".to_owned(), wrong);
-        let wrong = all(datasets.iter().map(|dataset| command::bookmark(dataset, &name)).collect(), tell);
+        let wrong =
+            all(datasets.iter().map(|dataset| command::bookmark(dataset, &name, &name)).collect(), tell);
         told("bookmark them".to_owned(), wrong);
         let begun = sources.iter().find_map(|source| self.begin_to_send(source, &name).err());
         told("send them".to_owned(), begun.map(|failure| failure.reason));

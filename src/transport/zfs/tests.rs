@@ -209,6 +209,8 @@ fn whoever_waits_is_stopped_by_a_wish_and_by_the_clock() {
     world.deadline = None;
     let answer = ended(&world, true);
     assert!(matches!(&answer, Answer::Failed(f) if f.verdict == Verdict::Interrupted), "{answer:?}");
+    // On a busy computer the time was up before there was a stream.
+    drop(writers);
     io::copy(&mut reader, &mut io::sink()).expect("its writers are gone");
 }
 

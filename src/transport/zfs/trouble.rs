@@ -60,6 +60,11 @@ fn of_command(lines: &[&str], settings: &Settings) -> Option<String> {
             "there is no zfs on {host} ({ZFS}): install it there, or back up the files with [rsync]"
         ));
     }
+    if missing("planb") {
+        return Some(format!(
+            "there is no planb on {host}: `datasets-from` is about what another planb keeps; name others in `datasets`"
+        ));
+    }
     if missing("sudo") {
         return Some(format!("sudo is not installed on {host}: install it there, or set sudo = false"));
     }
@@ -166,6 +171,7 @@ mod tests {
             ("sh: 1: /sbin/zfs: not found", "there is no zfs on web1"),
             ("bash: line 1: /sbin/zfs: No such file or directory", "there is no zfs on web1"),
             ("zsh:1: no such file or directory: /sbin/zfs", "there is no zfs on web1"),
+            ("sh: 1: planb: not found", "there is no planb on web1"),
             ("sudo: a password is required", "sudo on web1 refused"),
             ("planb: not allowed here: the backup host may read", "planb authorize web1"),
             ("ssh: connect to host web1 port 22: Connection refused", "web1 port 22 cannot be reached"),

@@ -20,6 +20,8 @@ pub const OURS: &str = "planb:copy";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Order {
+    /// Ask the planb there which datasets are wanted: [`Answer::Tagged`]. A listing is of these then.
+    Ask,
     /// Say what there is: [`Answer::Listed`].
     List,
     /// Snapshot these datasets at one moment (for each pool of the source): [`Answer::Snapshots`].
@@ -51,19 +53,24 @@ pub enum From {
     Bookmark(Mark),
 }
 
-/// What the next transfer of a dataset builds on: a snapshot of ours that is safely here.
+/// What the next transfer of a dataset builds on: a snapshot that is safely here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Base {
     pub dataset: Dataset,
+    /// It may be another's than ours, which is not held: whoever made it destroys it when they like.
     pub snapshot: Mark,
     pub guid: u64,
+    /// What its bookmark is called, if it has none yet: as only ours are.
+    pub bookmark: Mark,
 }
 
 /// What became of an order. While it is carried out, progress and notices are told as of every transport.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Answer {
+    /// As the planb there names them.
+    Tagged(Vec<Dataset>),
     Listed(Listing),
     /// Made, of all that were asked for, in that order.
     Snapshots(Vec<Snapshot>),
@@ -117,6 +124,19 @@ pub struct Listing {
     pub datasets: Vec<Source>,
     /// Named in the configuration, and not there.
     pub missing: Vec<Dataset>,
+}
+
+impl Listing {
+    /// Those that neither have one below them nor are below another.
+    pub fn alone(&self) -> impl Iterator<Item = &Source> {
+        let within = |one: &Source, other: &Source| {
+            let below = one.dataset.as_str().strip_prefix(other.dataset.as_str());
+            below.is_some_and(|below| below.starts_with('/'))
+        };
+        let is_alone =
+            move |one: &&Source| !self.datasets.iter().any(|other| within(one, other) || within(other, one));
+        self.datasets.iter().filter(is_alone)
+    }
 }
 
 /// One dataset of the source.

@@ -45,6 +45,8 @@ pub struct Wanted<'a> {
     pub target: &'a Snapshot,
     /// It comes as it lies on the source's disks.
     pub raw: bool,
+    /// It is here in this state already, and nothing comes of it.
+    pub rests: bool,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]

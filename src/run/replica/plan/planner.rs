@@ -3,12 +3,9 @@
 use super::{Base, How, Plan, Receive, Step, Wanted, Wish};
 use crate::fileset::replica::{Child, Kind};
 use crate::fileset::snapshot::Snapshot as Name;
-use crate::storage::{Copied, Frozen, SnapshotName};
+use crate::storage::{ASIDE, Copied, Frozen, SnapshotName};
 use crate::transport::zfs::wire::{From, Snapshot};
 use std::collections::BTreeMap;
-
-/// In the names of what was put aside.
-const ASIDE: &str = ".before-";
 
 /// A dataset here, as it will be when the steps so far have been taken.
 struct Local {
@@ -25,7 +22,15 @@ impl Local {
 
     /// One that is to come, and has no snapshot yet.
     fn empty(child: Child, kind: Kind, is_raw: bool) -> Self {
-        Self::of(Copied { child, kind, is_raw, origin: None, partial: None, snapshots: Vec::new() })
+        Self::of(Copied {
+            child,
+            kind,
+            source: None,
+            is_raw,
+            origin: None,
+            partial: None,
+            snapshots: Vec::new(),
+        })
     }
 }
 
@@ -47,7 +52,7 @@ impl<'a> Planner<'a> {
         for one in self.wanted {
             self.finish_branch(&one.source.child);
         }
-        for one in self.wanted {
+        for one in self.wanted.iter().filter(|one| !one.rests) {
             self.one(one);
         }
         self.tell();
@@ -206,7 +211,7 @@ impl<'a> Planner<'a> {
     }
 
     fn receive(&mut self, wanted: &Wanted<'_>) {
-        let Wanted { source, target, raw } = *wanted;
+        let Wanted { source, target, raw, .. } = *wanted;
         let child = &source.child;
         self.provide_parents(child);
         let one = |is_new, name: String, guid, how| {
@@ -217,15 +222,9 @@ impl<'a> Planner<'a> {
             is_new = false;
             base = self.newest_common(here, wanted).map(|(_, base)| base);
             let partial = here.partial.as_ref();
-            if let Some((partial, resumed)) =
+            if let Some((partial, (resumed, name))) =
                 partial.and_then(|partial| Some((partial, self.resumable(wanted, partial.to)?)))
             {
-                // An earlier run's has a name of its own here: it is no snapshot of the fileset.
-                let name = if resumed.guid == target.guid {
-                    self.wish.name.to_string()
-                } else {
-                    resumed.name.to_string()
-                };
                 let how = How::Resume { token: partial.token.clone() };
                 self.plan.steps.push(one(false, name, resumed.guid, how));
                 let createtxg = resumed.createtxg;
@@ -241,12 +240,20 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// The source's snapshot that half of is here, if it is still there and one that a run of ours asked for.
-    fn resumable<'s>(&self, wanted: &Wanted<'s>, to: Option<u64>) -> Option<&'s Snapshot> {
+    /// The source's snapshot that half of is here, if it is still there and one that a run of ours asked for, and what it
+    /// is called here. An earlier run's has a name as no other: it is no snapshot of the fileset.
+    fn resumable<'s>(&self, wanted: &Wanted<'s>, to: Option<u64>) -> Option<(&'s Snapshot, String)> {
         let (to, copy) = (to?, self.wish.copy);
-        let earlier =
-            wanted.source.snapshots.iter().find(|there| there.guid == to && copy.names(&there.name));
-        if wanted.target.guid == to { Some(wanted.target) } else { earlier }
+        if wanted.target.guid == to {
+            return Some((wanted.target, self.wish.name.to_string()));
+        }
+        let earlier = wanted.source.snapshots.iter().find(|there| there.guid == to)?;
+        let name = if copy.names(&earlier.name) {
+            earlier.name.clone()
+        } else {
+            copy.snapshot(SnapshotName::parse(earlier.name.as_str())?.time())
+        };
+        Some((earlier, name.to_string()))
     }
 
     /// The newest snapshot here that the source can build on: its place, and by what.

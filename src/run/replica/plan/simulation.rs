@@ -163,7 +163,7 @@ impl World {
         let wanted: Vec<Wanted<'_>> = listed
             .iter()
             .zip(&targets)
-            .map(|(source, target)| Wanted { source, target, raw: false })
+            .map(|(source, target)| Wanted { source, target, raw: false, rests: false })
             .collect();
         let name = SnapshotName::Automatic(Automatic::at(at));
         let stamp = name.to_string();
@@ -266,6 +266,7 @@ impl World {
         let copied = Copied {
             child: child.clone(),
             kind: Kind::Filesystem,
+            source: None,
             is_raw: false,
             origin,
             partial: None,

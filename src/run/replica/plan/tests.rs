@@ -24,6 +24,7 @@ struct World {
     raw: Option<bool>,
     spurned: Spurned,
     newest: Option<SnapshotName>,
+    resting: BTreeSet<&'static str>,
 }
 
 /// The snapshot of this run has the GUID of its dataset's oldest, and a thousand more.
@@ -43,7 +44,8 @@ fn target(source: &Source) -> Snapshot {
 
 impl World {
     fn new() -> Self {
-        Self { source: Vec::new(), here: Vec::new(), raw: None, spurned: Spurned::default(), newest: None }
+        let (source, here, spurned, resting) = Default::default();
+        Self { source, here, raw: None, spurned, newest: None, resting }
     }
 
     /// A dataset of the source. Snapshots are named after their GUID, which is also when they were made.
@@ -94,6 +96,7 @@ impl World {
         self.here.push(Copied {
             child: child(name),
             kind: Kind::Filesystem,
+            source: None,
             is_raw: false,
             origin: None,
             partial: None,
@@ -114,7 +117,8 @@ impl World {
 
     fn wanted<'w>(&self, source: &'w Source, target: &'w Snapshot) -> Wanted<'w> {
         let raw = self.raw.unwrap_or(source.encryption.is_some());
-        Wanted { source, target, raw }
+        let rests = self.resting.contains(source.child.as_str());
+        Wanted { source, target, raw, rests }
     }
 
     fn plan(&self) -> Plan {
@@ -204,6 +208,24 @@ fn half_a_snapshot_is_gone_on_with_as_long_as_the_source_has_it() {
 }
 
 #[test]
+fn half_of_what_another_backup_host_made_is_gone_on_with_under_a_name_as_no_other() {
+    let mut world = World::new().source("data", 0, &[3, 4], &[]).here("data", &[3]).half(4);
+    world.source[0].snapshots[1].name = "planb-20260101T0003Z".parse().expect("a name");
+    let rest = format!("data rest -> 4 as planb-20260101T000300Z-{COPY}");
+    assert_eq!(world.steps()[0], rest);
+}
+
+#[test]
+fn nothing_is_done_about_what_is_here_in_the_wanted_state() {
+    let mut world =
+        World::new().source("data", 0, &[3], &[]).here("data", &[2, 3]).source("new", 10, &[], &[]);
+    world.resting.insert("data");
+    world.newest = SnapshotName::parse("planb-20260103T0000Z");
+    assert_eq!(world.steps(), ["new new full -> 1010"]);
+    assert_eq!(world.plan().notices, [""; 0]);
+}
+
+#[test]
 fn half_a_snapshot_that_the_source_has_no_more_is_forgotten() {
     let world = World::new().source("data", 0, &[3], &[]).here("data", &[3]).half(4);
     assert_eq!(world.steps(), ["abandon data", "data on @3 -> 1000"]);
@@ -212,9 +234,9 @@ fn half_a_snapshot_that_the_source_has_no_more_is_forgotten() {
     let mut world = World::new().source("data", 0, &[3, 4], &[]).here("data", &[3]).half(4);
     world.spurned.partials.insert(child("data"));
     assert_eq!(world.steps(), ["abandon data", "data on @3 -> 1000"]);
-    // One that is called as no snapshot of ours is: its name here would be the source's choice.
+    // One that is called as no backup is: none of ours asked for it.
     let mut world = World::new().source("data", 0, &[3, 4], &[]).here("data", &[3]).half(4);
-    world.source[0].snapshots[1].name = "planb-20260101T0000Z".parse().expect("a name");
+    world.source[0].snapshots[1].name = "daily".parse().expect("a name");
     assert_eq!(world.steps(), ["abandon data", "data on @3 -> 1000"]);
 }
 

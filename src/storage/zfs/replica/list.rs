@@ -10,7 +10,8 @@ use crate::storage::{Copied, Error as StorageError, Frozen, Origin, Partial};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-const COLUMNS: &str = "name,type,guid,createtxg,userrefs,origin,encryptionroot,receive_resume_token";
+const COLUMNS: &str =
+    "name,type,guid,createtxg,userrefs,origin,encryptionroot,receive_resume_token,planb:source";
 
 /// What a token says is short, and is known without a look at any disk.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -40,9 +41,9 @@ impl Replica {
 /// The output of `zfs list -Hp -t filesystem,volume,snapshot -r -o` [`COLUMNS`] `CONTAINER`:
 ///
 /// ```text
-/// tank/B/web1  filesystem  2129649694840874880  812  -  -  -  -
-/// tank/B/web1/data  filesystem  17275722364057814927  820  -  -  -  1-97cf35cca-b8-789c63
-/// tank/B/web1/data@planb-20260102T0304Z  snapshot  5923128981798763472  824  1  -  -  -
+/// tank/B/web1  filesystem  2129649694840874880  812  -  -  -  -  -
+/// tank/B/web1/data  filesystem  17275722364057814927  820  -  -  -  1-97cf35cca-b8-789c63  rpool/data
+/// tank/B/web1/data@planb-20260102T0304Z  snapshot  5923128981798763472  824  1  -  -  -  rpool/data
 /// ```
 ///
 /// What has a name that no child of ours could have is left out.
@@ -52,7 +53,9 @@ fn read(text: &str, container: &str) -> Below {
     let child_of = |name: &str| name.strip_prefix(container)?.strip_prefix('/')?.parse::<Child>().ok();
     for line in text.lines() {
         let columns: Vec<&str> = line.split('\t').collect();
-        let &[name, kind, guid, createtxg, holds, origin, root, token] = columns.as_slice() else { continue };
+        let &[name, kind, guid, createtxg, holds, origin, root, token, source] = columns.as_slice() else {
+            continue;
+        };
         let number = |text: &str| text.parse().unwrap_or_default();
         if let Some((dataset, snapshot)) = name.split_once('@') {
             snapshots.entry(dataset).or_default().push(Frozen {
@@ -70,7 +73,8 @@ fn read(text: &str, container: &str) -> Below {
         let partial = token.parse::<Token>().ok().map(|token| Partial { token, to: None });
         let is_raw = root.strip_prefix(container).is_some_and(|below| below.starts_with('/'));
         let kind = if kind == "volume" { Kind::Volume } else { Kind::Filesystem };
-        below.children.push(Copied { child, kind, is_raw, origin, partial, snapshots: Vec::new() });
+        let source = source.parse().ok();
+        below.children.push(Copied { child, kind, source, is_raw, origin, partial, snapshots: Vec::new() });
     }
     let mut of = |dataset: &str| {
         let mut all = snapshots.remove(dataset).unwrap_or_default();
@@ -111,15 +115,16 @@ fn guid(said: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fileset::replica::Dataset;
 
     #[test]
     fn a_container_is_read_with_all_that_is_below() {
-        let text = "t/w\tfilesystem\t1\t8\t-\t-\t-\t-\nt/w@planb-20260102T0304Z\tsnapshot\t2\t30\t0\t-\t-\t-\n\
-                    t/w/data\tfilesystem\t3\t9\t-\t-\t-\t1-ab-cd\n\
-                    t/w/data@b\tsnapshot\t5\t20\t1\t-\t-\t-\nt/w/data@a\tsnapshot\t4\t10\t0\t-\t-\t-\n\
-                    t/w/data/vol\tvolume\t6\t11\t-\tt/w/old@x y\tt/w/data/vol\t-\n\
-                    t/w/Not Ours\tfilesystem\t7\t12\t-\t-\t-\t-\nt/web\tfilesystem\t8\t12\t-\t-\t-\t-\n\
-                    t/w/own\tfilesystem\t9\t12\t-\tt/elsewhere@x\tt/w\t-\n";
+        let text = "t/w\tfilesystem\t1\t8\t-\t-\t-\t-\t-\nt/w@planb-20260102T0304Z\tsnapshot\t2\t30\t0\t-\t-\t-\t-\n\
+                    t/w/data\tfilesystem\t3\t9\t-\t-\t-\t1-ab-cd\trpool/data\n\
+                    t/w/data@b\tsnapshot\t5\t20\t1\t-\t-\t-\trpool/data\nt/w/data@a\tsnapshot\t4\t10\t0\t-\t-\t-\t-\n\
+                    t/w/data/vol\tvolume\t6\t11\t-\tt/w/old@x y\tt/w/data/vol\t-\t-\n\
+                    t/w/Not Ours\tfilesystem\t7\t12\t-\t-\t-\t-\t-\nt/web\tfilesystem\t8\t12\t-\t-\t-\t-\t-\n\
+                    t/w/own\tfilesystem\t9\t12\t-\tt/elsewhere@x\tt/w\t-\t-\n";
         let below = read(text, "t/w");
         assert_eq!(below.own.iter().map(|own| own.guid).collect::<Vec<_>>(), [2]);
         let names: Vec<&str> = below.children.iter().map(|copied| copied.child.as_str()).collect();
@@ -128,6 +133,7 @@ mod tests {
         let snapshots: Vec<_> = data.snapshots.iter().map(|s| (s.name.as_str(), s.guid, s.is_held)).collect();
         assert_eq!(snapshots, [("a", 4, false), ("b", 5, true)]);
         assert_eq!(data.partial.as_ref().map(|partial| partial.token.as_str()), Some("1-ab-cd"));
+        assert_eq!((data.source.as_ref().map(Dataset::as_str), &vol.source), (Some("rpool/data"), &None));
         assert_eq!((vol.kind, vol.is_raw, own.is_raw), (Kind::Volume, true, false));
         let origin = Origin { child: "old".parse().expect("a name"), snapshot: "x y".into() };
         assert_eq!((vol.origin.as_ref(), own.origin.as_ref()), (Some(&origin), None));

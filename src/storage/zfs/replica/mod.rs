@@ -21,6 +21,7 @@ mod sweep;
 mod verify;
 
 pub use hold::{HOLD, tags};
+pub use list::Below;
 pub use receive::{Expected, Received};
 
 pub use show::show;

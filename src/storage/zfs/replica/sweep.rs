@@ -54,6 +54,7 @@ mod tests {
         let copied = Copied {
             child: "data".parse().expect("a name"),
             kind: Kind::Filesystem,
+            source: None,
             is_raw: false,
             origin: None,
             partial: None,

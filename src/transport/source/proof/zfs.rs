@@ -2,8 +2,9 @@
 
 use super::{Answer, Proof, Temptation, stderr};
 use crate::host::process::{Captured, Ending};
-use crate::transport::zfs::command::{SUDO, ZFS};
-use crate::transport::zfs::settings::Settings;
+use crate::transport::zfs::command::{self, SUDO, ZFS};
+use crate::transport::zfs::selection::Selection;
+use crate::transport::zfs::settings::{Datasets, Settings};
 use crate::transport::zfs::{Hands, wire::CopyId};
 use crate::transport::{Event, Job};
 
@@ -28,12 +29,23 @@ pub fn may(
 
 /// A command that is allowed.
 pub fn allowed(settings: &Settings) -> String {
-    let of: Vec<_> = settings.datasets.iter().map(|selected| &selected.dataset).collect();
-    crate::transport::zfs::command::list(&of, settings.recursive).into_iter().next().unwrap_or_default()
+    match &settings.datasets {
+        Datasets::Named(Selection { selected, recursive, .. }) => {
+            let of: Vec<_> = selected.iter().map(|selected| &selected.dataset).collect();
+            command::list(&of, *recursive).into_iter().next().unwrap_or_default()
+        }
+        Datasets::Tagged { tag, .. } => command::ask(tag),
+    }
 }
 
 pub fn temptations(settings: &Settings) -> Vec<Temptation> {
-    let dataset = settings.datasets.first().map_or("", |selected| selected.dataset.as_str());
+    let dataset = match &settings.datasets {
+        Datasets::Named(Selection { selected, .. }) => {
+            selected.first().map_or("", |selected| selected.dataset.as_str())
+        }
+        // Whatever planb keeps there, this it does not.
+        Datasets::Tagged { .. } => "planb-check-none/none",
+    };
     let pool = dataset.split('/').next().unwrap_or_default();
     // What is not there cannot be lost.
     let (none, name) = (format!("{dataset}/planb-check-none"), "planb-19700101T000000Z-0000000000000000");

@@ -34,7 +34,7 @@ fn source(snapshots: Vec<Snapshot>, bookmarks: Vec<Bookmark>) -> Source {
 }
 
 fn base(name: &str, guid: u64) -> Base {
-    Base { dataset: dataset("rpool/data"), snapshot: mark(name), guid }
+    Base { dataset: dataset("rpool/data"), snapshot: mark(name), guid, bookmark: mark(name) }
 }
 
 fn names(names: &[&str]) -> Vec<Mark> {
@@ -56,6 +56,7 @@ fn the_new_base_is_guarded_and_what_is_too_old_goes() {
     assert_eq!(
         plan(&there, &base("d", 5), 3),
         Some(Plan {
+            is_ours: true,
             hold: true,
             bookmark: true,
             release: names(&["c"]),
@@ -79,7 +80,7 @@ fn an_old_base_stays_however_many_came_after_it() {
         vec![bookmark("a", 1, true)],
     );
     let plan = plan(&there, &base("a", 1), 3).expect("a plan");
-    assert_eq!(plan, Plan { destroy: names(&["b"]), ..Plan::default() });
+    assert_eq!(plan, Plan { is_ours: true, destroy: names(&["b"]), ..Plan::default() });
 }
 
 #[test]
@@ -87,6 +88,18 @@ fn nothing_goes_where_the_base_is_not_what_it_was() {
     let there = source(vec![snapshot("a", 1, true, true), snapshot("d", 5, true, false)], Vec::new());
     assert_eq!(plan(&there, &base("d", 6), 1), None);
     assert_eq!(plan(&there, &base("e", 5), 1), None);
-    let foreign = source(vec![snapshot("d", 5, false, false)], Vec::new());
-    assert_eq!(plan(&foreign, &base("d", 5), 1), None);
+}
+
+#[test]
+fn what_another_made_is_bookmarked_and_not_held() {
+    let ours = || vec![snapshot("a", 1, true, false), snapshot("b", 2, true, true)];
+    let foreign = source([ours(), vec![snapshot("d", 5, false, false)]].concat(), Vec::new());
+    let wanted =
+        Plan { bookmark: true, release: names(&["b"]), destroy: names(&["a", "b"]), ..Plan::default() };
+    assert_eq!(plan(&foreign, &base("d", 5), 1), Some(wanted));
+    // Where its maker destroyed it, the bookmark is what guards it.
+    let gone = source(ours(), vec![bookmark("mark", 5, true)]);
+    let wanted = Plan { release: names(&["b"]), destroy: names(&["a"]), ..Plan::default() };
+    assert_eq!(plan(&gone, &base("d", 5), 2), Some(wanted));
+    assert_eq!(plan(&source(ours(), vec![bookmark("theirs", 5, false)]), &base("d", 5), 1), None);
 }
