@@ -28,6 +28,8 @@ mod pool;
 mod replication;
 #[path = "zfs/runs.rs"]
 mod runs;
+#[path = "zfs/second.rs"]
+mod second;
 #[path = "zfs/source.rs"]
 mod source;
 #[path = "zfs/trouble.rs"]

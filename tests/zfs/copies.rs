@@ -38,9 +38,13 @@ impl Vm {
     /// Makes the source, and the fileset `web1` that is a copy of it.
     pub fn make_source(&self) {
         self.make_pool();
-        self.ok(SOURCE);
+        self.make_source_pool();
         self.drop_in("web1", FILESET);
         self.reload();
+    }
+
+    pub fn make_source_pool(&self) {
+        self.ok(SOURCE);
     }
 
     /// Lets a minute pass, which the name of a snapshot is of.
