@@ -71,6 +71,7 @@ demo: ## pull this checkout over ssh twice, below target/demo, and show what cam
 
 bench: build ## measure against plain rsync, rsnapshot and sanoid; BENCH_SCALE=0.01 for a quick try
 	@tests/bench $(PLANB) $(TARGET)/bench
+	@tests/bench-agent $(PLANB)
 	@tests/bench-zfs $(PLANB)
 
 # Builds nothing, so that `make && sudo make install` needs no cargo for root.

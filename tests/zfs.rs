@@ -19,6 +19,8 @@ mod kills;
 mod lab;
 #[path = "zfs/lost.rs"]
 mod lost;
+#[path = "zfs/own.rs"]
+mod own;
 #[path = "support/planb.rs"]
 #[expect(dead_code, reason = "other tests need more of it")]
 mod planb;

@@ -1,12 +1,13 @@
 //! The `[exec]` table, judged.
 
 use super::diagnostic::Diagnostic;
+use super::fileset::Storage;
 use super::keys::{self, Table};
 use super::merged::Merged;
 use super::settings::Judged;
 use super::zones::Zones;
 use crate::storage;
-use crate::transport::exec::settings::Settings;
+use crate::transport::exec::settings::{Settings, Snapshots};
 use std::path::Path;
 
 /// PlanB's own places, of which a transfer sees what its job takes and no more.
@@ -15,6 +16,7 @@ const OURS: [&str; 4] = ["/etc/planb", "/var/lib/planb", "/run/planb", "/run/pla
 /// What a fileset's `[exec]` table comes to.
 pub fn judge(
     merged: &Merged<'_>,
+    storage: Option<&Storage>,
     host: &Judged,
     zones: &Zones,
     faults: &mut Vec<Diagnostic>,
@@ -32,6 +34,17 @@ pub fn judge(
         }
     }
     let snapshots = merged.get(&keys::SNAPSHOTS, zones, faults);
+    if let Some(storage) = storage
+        && snapshots == Some(Snapshots::Own)
+        && !matches!(storage.settings, storage::Settings::Zfs { .. })
+    {
+        let (name, kind) = (&storage.name, storage.settings.kind());
+        let message = format!(
+            "a program cannot make snapshots in `{name}`, whose type is {kind:?}: there they are root's, and it sees its own files \
+             alone: leave `snapshots` out, and the run makes them, or choose a storage of the type \"zfs\""
+        );
+        faults.push(merged.blame(&keys::SNAPSHOTS, message));
+    }
     Some(Settings { command: command?, extra_paths: extra_paths?, snapshots: snapshots? })
 }
 

@@ -149,7 +149,7 @@ fn valid(
     } else if merged.own.tables.contains_key(&Table::Zfs) {
         zfs::judge(merged, storage.as_ref().zip(dataset.as_ref()), zones, faults).map(Transport::Zfs)
     } else if merged.own.tables.contains_key(&Table::Exec) {
-        exec::judge(merged, host, zones, faults).map(Transport::Exec)
+        exec::judge(merged, storage.as_ref(), host, zones, faults).map(Transport::Exec)
     } else {
         if !merged.own.has_strange_table {
             let message = "no transport: add an [rsync] table with what to back up, for example\n\

@@ -4,9 +4,12 @@ use super::escape::quoted;
 use super::line;
 use crate::host::paths::{LOCAL_SOURCE, Paths};
 use crate::transport::Transport;
-use crate::transport::exec;
+use crate::transport::exec::settings::{ExtraPath, Settings as Exec, Snapshots};
 use crate::transport::rsync::settings::Source;
 use std::path::Path;
+
+/// What a program asks of ZFS goes through it.
+const ZFS: &str = "/dev/zfs";
 
 /// Lines for its unit.
 pub fn own(transport: &Transport) -> String {
@@ -54,7 +57,7 @@ fn key(file: Option<&Path>) -> String {
     text
 }
 
-fn of_program(settings: &exec::settings::Settings) -> String {
+fn of_program(settings: &Exec) -> String {
     let mut text = String::new();
     // What is below /usr is seen and can be run as it is.
     let program = Path::new(settings.command.program());
@@ -62,13 +65,22 @@ fn of_program(settings: &exec::settings::Settings) -> String {
         line(&mut text, "BindReadOnlyPaths", &optional(program));
         line(&mut text, "ExecPaths", &optional(program));
     }
-    for extra in &settings.extra_paths {
+    let mut paths = settings.extra_paths.clone();
+    let is_zfs = |extra: &ExtraPath| extra.path == Path::new(ZFS);
+    if settings.snapshots == Snapshots::Own && !paths.iter().any(is_zfs) {
+        // Without it there is no snapshot to make. What it may do with it zfs decides: nothing unless somebody allowed it.
+        paths.push(ExtraPath { path: ZFS.into(), writable: true });
+    }
+    for extra in &paths {
         let key = if extra.writable { "BindPaths" } else { "BindReadOnlyPaths" };
         line(&mut text, key, &optional(&extra.path));
         if extra.path.starts_with("/dev") {
             let access = if extra.writable { "rw" } else { "r" };
             line(&mut text, "DeviceAllow", &format!("{} {access}", quoted(&extra.path.to_string_lossy())));
         }
+    }
+    if paths.iter().any(is_zfs) {
+        text.push_str("# From a name space of users OpenZFS 2.2 and later shows no dataset, as if there were none.\nPrivateUsers=no\n");
     }
     text
 }

@@ -1,7 +1,7 @@
 //! One attempt, between its begin and its end: what may end it early is an error with the outcome it stands for.
 
 use super::slot::{self, Slot, Waited};
-use super::{Event, Host, Patience, Request, carry, gate, guard, replica, tell};
+use super::{Event, Host, Patience, Request, carry, gate, guard, own, replica, tell};
 use crate::config::Fileset;
 use crate::fileset::progress::Totals;
 use crate::fileset::quantity::Span;
@@ -164,7 +164,7 @@ fn filled(
     } else {
         None
     };
-    let transferred = carry::transfer(s, open.workspace(), watch)?;
+    let transferred = carry::transfer(s, open.workspace(), watch).map_err(|cut| own::explained(s, cut))?;
     record.transferred = Some(transferred);
     record.exit_code = Some(0);
     drop(slot);
@@ -174,7 +174,10 @@ fn filled(
         guarded(s, record, totals)?;
     }
     match there {
-        Some(before) => found(s, open, &before),
+        Some(before) => {
+            drop(open);
+            own::made(s, &before)
+        }
         None => made(s, open, watch),
     }
 }
@@ -202,23 +205,8 @@ fn made(s: &Surroundings<'_>, open: Open, watch: &mut dyn FnMut(Event<'_>)) -> R
     Ok((snapshot, path))
 }
 
-/// Finds the snapshot that the transfer was to make itself.
-fn found(s: &Surroundings<'_>, open: Open, before: &[storage::Listed]) -> Result<Made, Cut> {
-    drop(open);
-    let listed = s.storage.snapshots(&s.fileset.dataset)?;
-    let new = listed.iter().rev().find(|now| !before.iter().any(|then| then.name == now.name));
-    match new {
-        Some(new) => Ok((new.name.clone(), new.path.clone())),
-        None => Err(Cut::new(
-            Outcome::Failure,
-            "the transfer ended well, but made no snapshot that is listed: its name has to be $PLANB_SNAPSHOT, or \
-             snapshots = \"own\" has to go",
-        )),
-    }
-}
-
 /// The name of a snapshot, and where its files are.
-type Made = (SnapshotName, PathBuf);
+pub(super) type Made = (SnapshotName, PathBuf);
 
 /// The guard, before the transfer or after it, would not have it.
 fn refused(record: &Record, why: String) -> Cut {

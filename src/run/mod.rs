@@ -15,6 +15,7 @@ pub mod gate;
 pub mod guard;
 pub mod live;
 pub mod many;
+mod own;
 pub mod rehearsal;
 pub mod replica;
 pub mod retry;

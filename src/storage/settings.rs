@@ -74,6 +74,14 @@ impl Settings {
         }
     }
 
+    /// What a person calls so that user planb may make snapshots of a dataset, where that takes more than to write to it.
+    pub fn granting_snapshots(&self, dataset: &DatasetName) -> Option<String> {
+        match self {
+            Self::Directory { .. } | Self::Btrfs { .. } => None,
+            Self::Zfs { parent, .. } => Some(format!("zfs allow -u planb snapshot {parent}/{dataset}")),
+        }
+    }
+
     /// What a person calls who wants to be rid of a dataset and all its snapshots. We never do. `is_container`: there are
     /// datasets of another host below it.
     pub fn destroying(&self, dataset: &DatasetName, is_container: bool) -> String {

@@ -1,7 +1,7 @@
-//! Programs of the administrator's as transport.
+//! Programs of the administrator's as transport; those that make their own snapshots are tried on a pool (tests/zfs).
 
 use crate::sshd::executable;
-use crate::world::{World, is_root_for, quoted, wait_for};
+use crate::world::{World, quoted, wait_for};
 use nix::sys::signal::Signal;
 use std::collections::BTreeMap;
 use std::fs;
@@ -176,33 +176,6 @@ fn a_stopped_program_is_gone_with_all_that_it_started() {
     world.assert_came_to_nothing(&ran, "web1", 1, "interrupted", &["stopped on request"]);
     let pid = nix::unistd::Pid::from_raw(pid.trim().parse().expect("a pid"));
     assert_eq!(crate::world::Process::of(pid), None);
-}
-
-#[test]
-fn who_makes_snapshots_himself_has_to_show_one() {
-    if !is_root_for("who_makes_snapshots_himself_has_to_show_one") {
-        return;
-    }
-    let world = world();
-    let own = "snapshots = \"own\"\n";
-    exec(&world, "", own, "exit 0");
-    let ran = world.run("web1");
-    let words = ["made no snapshot that is listed", "$PLANB_SNAPSHOT"];
-    world.assert_came_to_nothing(&ran, "web1", 1, "failure", &words);
-    // One that a directory storage knows as such.
-    let make =
-        "s=\"$planb_storage_name/$planb_snapshot_target\"; mkdir -p \"$s/data\"; echo x >\"$s/data/x\"";
-    exec(&world, "", own, make);
-    let ran = world.good_run("web1");
-    assert!(ran.said("guards nothing"), "said, since nobody knows any size: {}", ran.stderr);
-    assert_eq!(world.snapshots("web1").len(), 1, "and the run made none beside it");
-    assert_eq!(world.last("web1")["snapshot"], world.snapshots("web1")[0].as_str());
-    assert!(world.newest("web1").join("x").exists());
-    assert!(world.last("web1")["bytes_total"].is_null());
-    // An old one is no new one.
-    exec(&world, "", own, "exit 0");
-    let ran = world.run("web1");
-    world.assert_came_to_nothing(&ran, "web1", 1, "failure", &words);
 }
 
 #[test]

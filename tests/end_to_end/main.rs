@@ -16,7 +16,7 @@
 //! | retention: what is shown, what is done, what is never touched | `story` |
 //! | troubles with the history | `records` |
 //! | blacklist hours, deferrals, do-not-run.d | `hours` |
-//! | programs of the administrator as transport: environment, reports, ends, own snapshots | `exec` |
+//! | programs of the administrator as transport: environment, reports, ends | `exec` |
 //! | monitoring: never good by accident, late, lost, not pruned; what Zabbix and Prometheus read | `monitor`, `metrics`, `zabbix` |
 //! | hooks: order, masks, environment, failing and hanging ones | `hooks` |
 //! | dry runs | `rehearsal`, `story` |
