@@ -69,9 +69,10 @@ demo: ## pull this checkout over ssh twice, below target/demo, and show what cam
 	$(CARGO) build --locked
 	@tests/demo $(TARGET)/debug/planb target/demo
 
-bench: build ## measure against plain rsync, rsnapshot and sanoid; BENCH_SCALE=0.01 for a quick try
+bench: all ## measure against plain rsync, rsnapshot, sanoid and syncoid; BENCH_SCALE=0.01 for a quick try
 	@tests/bench $(PLANB) $(TARGET)/bench
 	@tests/bench-zfs $(PLANB)
+	@tests/bench-replica $(PLANB)
 
 # Builds nothing, so that `make && sudo make install` needs no cargo for root.
 install: ## install below DESTDIR and PREFIX (default /usr)
