@@ -42,4 +42,24 @@ pub struct Frozen {
     pub createtxg: u64,
     /// Somebody holds it, we or another.
     pub is_held: bool,
+    /// It was made here, since its dataset had not changed at the source, and holds what the one before it does.
+    pub is_repeat: bool,
+}
+
+impl Copied {
+    /// What came from the source of a snapshot, by its name: itself, or what it repeats.
+    pub fn came(&self, name: &str) -> Option<&Frozen> {
+        let at = self.snapshots.iter().rposition(|frozen| frozen.name == name)?;
+        self.snapshots[..=at].iter().rev().find(|frozen| !frozen.is_repeat)
+    }
+
+    /// The newest that is no repeat.
+    pub fn newest(&self) -> Option<&Frozen> {
+        self.snapshots.iter().rev().find(|frozen| !frozen.is_repeat)
+    }
+
+    /// Whether what is at this place is what the dataset holds now, whatever repeats it.
+    pub fn is_newest(&self, at: usize) -> bool {
+        self.snapshots.get(at + 1..).is_some_and(|later| later.iter().all(|frozen| frozen.is_repeat))
+    }
 }

@@ -17,7 +17,7 @@ mod zfs;
 
 pub use copied::{Copied, Frozen, Origin, Partial};
 pub use error::Error;
-pub use zfs::{Expected, Received, Replica};
+pub use zfs::{Below, Claim, Expected, Received, Replica};
 
 use crate::fileset::name::{DatasetName, Name};
 use crate::fileset::snapshot::{Automatic, Kept, Snapshot};

@@ -8,7 +8,7 @@ use crate::fileset::replica::Kind;
 use crate::fileset::snapshot::Automatic;
 use crate::run::attempt::Cut;
 use crate::run::carry::talk::{Broken, Talk};
-use crate::storage::{Expected, Received, SnapshotName};
+use crate::storage::{Below, Expected, Received, SnapshotName};
 use crate::transport::zfs::wire::{Answer, From, Order, Send, Why};
 use std::collections::BTreeSet;
 
@@ -29,19 +29,8 @@ impl Story<'_> {
         let mut spurned = Spurned::default();
         let mut told = BTreeSet::new();
         let (mut bytes, mut last) = (0, String::new());
-        let stamp = Automatic::at(self.name.time()).to_string();
-        let stamp = stamp.trim_start_matches("planb-");
         for _ in 0..PLANS {
-            let below = self.replica.below()?;
-            let newest = below.own.iter().rev().find_map(|own| SnapshotName::parse(&own.name));
-            let wish = Wish {
-                copy: self.replica.copy(),
-                name: self.name,
-                stamp,
-                newest: newest.as_ref(),
-                spurned: &spurned,
-            };
-            let Plan { steps, notices, refusals } = plan(wanted, below.children, wish);
+            let Plan { steps, notices, refusals, .. } = self.plan(wanted, self.replica.below()?, &spurned);
             if !refusals.is_empty() {
                 return Err(Cut::new(Outcome::Failure, refusals.join("; ")).into());
             }
@@ -72,6 +61,19 @@ impl Story<'_> {
         Err(Cut::new(Outcome::Failure, format!("no way leads to the source's state: {last}")).into())
     }
 
+    pub fn plan(&self, wanted: &[Wanted<'_>], here: Below, spurned: &Spurned) -> Plan {
+        let newest = here.own.iter().rev().find_map(|own| SnapshotName::parse(&own.name));
+        let stamp = Automatic::at(self.name.time()).to_string();
+        let wish = Wish {
+            copy: self.replica.copy(),
+            name: self.name,
+            stamp: stamp.trim_start_matches("planb-"),
+            newest: newest.as_ref(),
+            spurned,
+        };
+        plan(wanted, here.children, wish)
+    }
+
     fn take(
         &self,
         talk: &mut Talk<'_>,
@@ -90,6 +92,7 @@ impl Story<'_> {
             }
             Step::Promote { child } => replica.promote(child),
             Step::Parent { child } => replica.parent(child),
+            Step::Repeat { children } => replica.repeat(children, &self.name.to_string()),
             Step::Receive(receive) => {
                 let Some(wanted) = wanted.iter().find(|wanted| wanted.source.child == receive.child) else {
                     return Err(Cut::new(Outcome::Failure, "a step without a dataset was planned").into());

@@ -3,14 +3,15 @@
 //! The run, which is root and has no network, decides everything: it asks its hands at the source what there is, has all of
 //! it snapshotted at one moment, plans ([`plan`]) and receives what they send. They only ever carry out an order.
 //!
-//! list → snapshot there → guard → receive each → verify → hold here → the container's snapshot → guard and prune there →
-//! release here. Whatever ends this at any moment leaves a state from which the next run goes on: what was received stays
-//! and is built on, half a snapshot is gone on with, and of the old base and the new one there is always one on both sides
-//! that nobody destroys.
+//! list → snapshot there → guard → receive each that changed, repeat the others → verify → hold here → the container's
+//! snapshot → guard and prune there → release here. Whatever ends this at any moment leaves a state from which the next run
+//! goes on: what was received stays and is built on, half a snapshot is gone on with, and of the old base and the new one
+//! there is always one on both sides that nobody destroys.
 
 mod incoming;
 pub mod plan;
 mod source;
+mod unchanged;
 
 use super::attempt::{self, Cut, Surroundings};
 use super::carry;
@@ -23,7 +24,7 @@ use crate::fileset::record::{Outcome, Record};
 use crate::fileset::replica::{Child, Dataset};
 use crate::host::events;
 use crate::keys::Keys;
-use crate::storage::{Replica, SnapshotName};
+use crate::storage::{self, Below, Claim, Replica, SnapshotName};
 use crate::transport::zfs::settings::Settings;
 use crate::transport::zfs::wire::{Answer, Base, Listing, Order, Snapshot};
 use log::Level;
@@ -65,7 +66,7 @@ pub fn make(
     watch(Event::Transferring { until: s.host.clock.now() + fileset.timeout.duration() });
     let told = {
         let story = Story { s, settings, record, replica: &replica, name: &name };
-        carry::converse(s, replica.copy(), replica.path(), watch, |talk| story.tell(talk))?
+        carry::converse(s, replica.copy(), replica.path(), watch, |talk| story.tell(talk, below))?
     };
     drop(slot);
     record.transferred = Some(told.transferred);
@@ -74,13 +75,14 @@ pub fn make(
 }
 
 impl Story<'_> {
-    fn tell(&self, talk: &mut Talk<'_>) -> Result<Told, Broken> {
+    /// `here`: what there is of it at the beginning.
+    fn tell(&self, talk: &mut Talk<'_>, here: Below) -> Result<Told, Broken> {
         let (listing, targets) = self.freeze(talk)?;
         let bytes = targets.iter().map(|target| target.referenced).fold(0, u64::saturating_add);
         let totals = Totals { files: targets.len() as u64, bytes };
         attempt::guarded(self.s, self.record, totals)?;
 
-        let wanted: Vec<Wanted<'_>> = listing
+        let mut wanted: Vec<Wanted<'_>> = listing
             .datasets
             .iter()
             .zip(&targets)
@@ -88,23 +90,28 @@ impl Story<'_> {
                 source,
                 target,
                 raw: self.settings.is_raw(source.encryption.is_some()),
+                same: None,
             })
             .collect();
+        self.compare(talk, &mut wanted, here)?;
         let received = self.receive_all(talk, &wanted)?;
 
         talk.watch(Event::Finishing);
         let name = self.name.to_string();
-        let guids: Vec<(&Child, u64)> =
-            wanted.iter().map(|wanted| (&wanted.source.child, wanted.target.guid)).collect();
+        let claims: Vec<Claim<'_>> = wanted
+            .iter()
+            .map(|wanted| Claim { child: &wanted.source.child, guid: wanted.target.guid, same: wanted.same })
+            .collect();
         let below = self.replica.below()?;
-        self.replica.verify(&below, &guids, &name)?;
-        let bases: Vec<(&Child, &str)> = guids.iter().map(|(child, _)| (*child, name.as_str())).collect();
+        let kept = self.replica.verify(&below, &claims, &name)?;
+        let bases: Vec<(&Child, &str)> =
+            claims.iter().zip(&kept).map(|(claim, kept)| (claim.child, kept.name.as_str())).collect();
         self.replica.hold(&below, &bases)?;
         if self.s.host.stop.wished() {
             return Err(Cut::interrupted().into());
         }
         let fileset = &self.s.fileset.name;
-        match self.replica.sweep(&below, self.name) {
+        match self.replica.sweep(&below, &bases, self.name) {
             Ok(0) => {}
             Ok(swept) => log::info!("{fileset}: {swept} snapshots of unfinished runs are gone"),
             Err(error) => log::warn!("{fileset}: what unfinished runs left stays: {}", chain(&error)),
@@ -113,21 +120,18 @@ impl Story<'_> {
             [] => Ok(self.replica.seal(self.name, wanted.len())?),
             missing => Err(self.missing(missing)),
         };
-        self.let_go(talk, &wanted, &bases);
+        self.let_go(talk, &wanted, &kept);
         let transferred = Transferred { totals: Some(totals), files: None, bytes: Some(received) };
         Ok(Told { transferred, path: path? })
     }
 
     /// What is on both sides now is what the next run builds on: what the one before built on may go. None of this is worth
     /// the backup, which is good; the next run sees to what is left.
-    fn let_go(&self, talk: &mut Talk<'_>, wanted: &[Wanted<'_>], bases: &[(&Child, &str)]) {
+    fn let_go(&self, talk: &mut Talk<'_>, wanted: &[Wanted<'_>], kept: &[&storage::Frozen]) {
         let name = &self.s.fileset.name;
-        let of = |wanted: &Wanted<'_>| Base {
-            dataset: wanted.source.dataset.clone(),
-            snapshot: wanted.target.name.clone(),
-            guid: wanted.target.guid,
-        };
-        let order = Order::Keep { bases: wanted.iter().map(of).collect() };
+        let of = |(wanted, kept): (&Wanted<'_>, &&storage::Frozen)| unchanged::base(wanted, kept);
+        let bases: Vec<Option<Base>> = wanted.iter().zip(kept).map(of).collect();
+        let order = Order::Keep { bases: bases.iter().flatten().cloned().collect() };
         let unguarded = match talk.ask(&order) {
             Ok(Answer::Kept { unguarded }) => unguarded,
             Ok(Answer::Cannot { reason, .. }) => {
@@ -143,11 +147,13 @@ impl Story<'_> {
                 return log::warn!("{name}: nothing is let go at the source: {}", cut.reason);
             }
         };
-        let guarded: Vec<(&Child, &str)> = bases
+        let is_guarded = |base: &Base| !unguarded.contains(&base.dataset);
+        let guarded: Vec<(&Child, &str)> = wanted
             .iter()
-            .zip(wanted)
-            .filter(|(_, wanted)| !unguarded.contains(&wanted.source.dataset))
-            .map(|(base, _)| *base)
+            .zip(kept)
+            .zip(&bases)
+            .filter(|(_, base)| base.as_ref().is_some_and(is_guarded))
+            .map(|((wanted, kept), _)| (&wanted.source.child, kept.name.as_str()))
             .collect();
         if let Err(error) = self.replica.release_others(&guarded) {
             log::warn!("{name}: what earlier transfers built on stays held: {}", chain(&error));

@@ -84,7 +84,7 @@ impl Story<'_> {
                 continue;
             };
             let ours = |guid: u64| source.snapshots.iter().find(|there| there.is_ours && there.guid == guid);
-            let base = here.snapshots.last().and_then(|newest| ours(newest.guid));
+            let base = here.newest().and_then(|newest| ours(newest.guid));
             bases.extend(base.map(|base| Base {
                 dataset: source.dataset.clone(),
                 snapshot: base.name.clone(),

@@ -1,7 +1,8 @@
 //! Destroying snapshots: all that can be in one call, and nobody's mistake costs the others.
 //!
-//! A container's go together with what its datasets have by the same name, but for what the next streams build on: the
-//! newest of each dataset, which is held, stays there also where the fileset's has gone.
+//! A container's go together with what its datasets have by the same name. What the next streams build on, which is held,
+//! stays there also where the fileset's has gone, and goes when it is let go: that much zfs does by itself (`-d`). The newest
+//! of a dataset stays for good.
 
 use super::command::{check_pool, zfs};
 use super::error::Error;
@@ -80,8 +81,7 @@ impl Zfs {
 /// Snapshots of what is below a container.
 struct Below<'t> {
     all: Vec<Use<'t>>,
-    /// Those that have to stay when the fileset's goes, because the next stream builds on them or something else here came
-    /// from them.
+    /// Those that stay when the fileset's goes: each the last that there is of a dataset.
     stay: HashSet<Use<'t>>,
     /// In use by others.
     foreign: Vec<Use<'t>>,
@@ -105,7 +105,7 @@ impl<'t> Below<'t> {
                 && (one.holds == 0 || tags.get(&full(one)).is_some_and(by_us));
             if !is_ours {
                 foreign.push(*one);
-            } else if !one.is_free() || newest.get(one.filesystem) == Some(&one.name) {
+            } else if newest.get(one.filesystem) == Some(&one.name) {
                 stay.insert(*one);
             }
         }
@@ -121,8 +121,9 @@ impl<'t> Below<'t> {
         self.stay.iter().any(|one| one.name == name)
     }
 
+    /// What of them is held by us, or what others here came from, goes as soon as that is over.
     fn recursive(&self) -> &'static [&'static str] {
-        if self.all.is_empty() { &[] } else { &["-r"] }
+        if self.all.is_empty() { &[] } else { &["-d", "-r"] }
     }
 
     /// A call for each dataset. What goes wrong costs room, and nobody builds on it.
@@ -132,7 +133,7 @@ impl<'t> Below<'t> {
             of.entry(one.filesystem).or_default().push(one.name);
         }
         for (filesystem, names) in of {
-            if let Err(error) = destroy(&[], filesystem, &names) {
+            if let Err(error) = destroy(&["-d"], filesystem, &names) {
                 log::warn!("what is left of destroyed snapshots in {filesystem} stays: {}", chain(&error));
             }
         }

@@ -27,7 +27,7 @@ mod space;
 pub use error::Error;
 pub use health::pools;
 pub use open::Open;
-pub use replica::{Expected, HOLD, Received, Replica};
+pub use replica::{Below, Claim, Expected, HOLD, Received, Replica};
 
 use super::{Errand, Error as StorageError, Listed, Shut, User};
 use crate::fileset::name::{DatasetName, Name};

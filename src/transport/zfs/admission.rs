@@ -5,7 +5,7 @@
 //! word by word. What is destroyed stands behind a dataset's `@` or `#` and is called as only our snapshots are: a dataset
 //! cannot be named. zfs's own permission could not tell the two apart, which is why sudo's rule stands in its place.
 
-use super::command::{COLUMNS, SUDO, ZFS};
+use super::command::{COLUMNS, SUDO, WRITTEN, ZFS};
 use super::settings::{Selected, Settings};
 use super::wire::OURS;
 
@@ -37,6 +37,7 @@ pub fn commands(settings: &Settings) -> Vec<String> {
     vec![
         format!("{zfs} list -Hp -o {columns} -t filesystem,volume,snapshot,bookmark {depth}( {of})+"),
         format!("{zfs} list -Hp -o {columns} -t snapshot( {of}@{MARK})+"),
+        format!("{zfs} list -Hp -o {WRITTEN}@{MARK} -t snapshot( {of}@{MARK})+"),
         format!("{zfs} snapshot -o {ours}=[0-9a-f]{{16}}( {of}@{MARK})+"),
         format!("{zfs} send -vPw?c?L?( -i {of}[@#]{WORD})? {of}@{WORD}"),
         format!("{zfs} send -vP -t [0-9a-f-]+"),
@@ -138,6 +139,8 @@ mod tests {
             "/sbin/zfs set mountpoint=/ rpool/data",
             "/sbin/zfs list",
             "/sbin/zfs list -r rpool",
+            &format!("/sbin/zfs list -Hp -o name,written@{mark},value@x -t snapshot rpool/data@{mark}"),
+            &format!("/sbin/zfs list -Hp -o name,written@{mark} -t snapshot rpool/other@{mark}"),
             "sh -c id",
             "",
         ]

@@ -7,7 +7,8 @@
 //! A source that was set up by `planb authorize` lets exactly these through ([`admission`](super::admission)).
 
 use super::settings::Settings;
-use super::wire::{CopyId, Dataset, From, Mark, OURS, Send, Token};
+use super::wire::{CopyId, Dataset, From, Mark, OURS, Send, Span, Token};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// zfs by its path: users who are not root do not have it in theirs.
@@ -19,6 +20,9 @@ pub const SUDO: &str = "sudo -n ";
 /// The columns of a listing.
 pub const COLUMNS: &str =
     "name,type,guid,createtxg,encryption,encryptionroot,keystatus,referenced,written,userrefs,planb:copy";
+
+/// Those of another: how much was written since the snapshot whose name stands behind it.
+pub const WRITTEN: &str = "name,written";
 
 /// The longest command. The kernel takes 128 KiB for one argument, and a login shell gets all of it as one.
 const LONGEST: usize = 120_000;
@@ -35,6 +39,20 @@ pub fn list(datasets: &[&Dataset], recursive: bool) -> Vec<String> {
 pub fn list_snapshots(datasets: &[Dataset], name: &Mark) -> Vec<String> {
     let start = format!("{ZFS} list -Hp -o {COLUMNS} -t snapshot");
     shared(&start, datasets.iter().map(|dataset| format!("{dataset}@{name}")))
+}
+
+/// The commands that say how much was written to these datasets between these snapshots of theirs. zfs looks at both at one
+/// moment, and at whatever there was between them, whether it is still there or not.
+pub fn written(spans: &[Span]) -> Vec<String> {
+    let mut from: BTreeMap<&Mark, Vec<&Span>> = BTreeMap::new();
+    for span in spans {
+        from.entry(&span.from).or_default().push(span);
+    }
+    let of = |(from, spans): (&Mark, Vec<&Span>)| {
+        let start = format!("{ZFS} list -Hp -o {WRITTEN}@{from} -t snapshot");
+        shared(&start, spans.into_iter().map(|Span { dataset, to, .. }| format!("{dataset}@{to}")))
+    };
+    from.into_iter().flat_map(of).collect()
 }
 
 /// The command that makes snapshots at one moment, of datasets of one pool; `None` where it would be too long.
@@ -160,6 +178,10 @@ pub(super) mod tests {
         text.parse().expect("a name")
     }
 
+    pub fn span(dataset: &Dataset, from: &Mark, to: &Mark) -> Span {
+        Span { dataset: dataset.clone(), from: from.clone(), to: to.clone() }
+    }
+
     /// Every command there is, with names as odd as they can be.
     pub fn all() -> Vec<String> {
         let settings = settings(&["rpool/data"], &[], true);
@@ -172,6 +194,7 @@ pub(super) mod tests {
             list(&[&one, &other], true),
             list(&[&one], false),
             list_snapshots(&[one.clone(), other.clone()], &name),
+            written(&[span(&one, &name, &name), span(&other, &name, &name)]),
             snapshot(&[&one, &other], &name, copy).into_iter().collect(),
             vec![
                 send(&of(From::Nothing, false), &settings),
@@ -227,6 +250,20 @@ pub(super) mod tests {
         assert_eq!(send(&wish, &settings), "/sbin/zfs send -vP -i rpool/data@a rpool/data@b");
         wish.from = From::Nothing;
         assert_eq!(send(&wish, &settings), "/sbin/zfs send -vP rpool/data@b");
+    }
+
+    #[test]
+    fn what_has_one_base_is_compared_with_it_by_one_command() {
+        let (one, other, third) = (dataset("rpool/a"), dataset("rpool/b"), dataset("rpool/c"));
+        let (old, new, now) = (mark("old"), mark("new"), mark("now"));
+        let spans = [span(&one, &old, &now), span(&other, &new, &now), span(&third, &old, &now)];
+        assert_eq!(
+            written(&spans),
+            [
+                "/sbin/zfs list -Hp -o name,written@new -t snapshot rpool/b@now",
+                "/sbin/zfs list -Hp -o name,written@old -t snapshot rpool/a@now rpool/c@now"
+            ]
+        );
     }
 
     #[test]

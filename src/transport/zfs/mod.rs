@@ -5,6 +5,7 @@
 
 pub mod admission;
 pub mod command;
+mod compare;
 mod keep;
 mod listing;
 mod rehearse;
@@ -65,6 +66,7 @@ impl<'a> Hands<'a> {
         let answer = match order {
             Order::List => self.list(tell).map(Answer::Listed),
             Order::Snapshot { name, datasets } => self.snapshot(name, datasets, tell),
+            Order::Compare { spans } => self.compare(spans, tell),
             Order::Send(send) => {
                 self.send(&command::send(send, self.settings), command::base(send).as_deref(), open, tell)
             }

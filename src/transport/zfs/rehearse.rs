@@ -1,7 +1,7 @@
 //! All that a run does at the source, done once with snapshots of nobody's and undone again: whether the source allows it is
 //! seen in no other way. zfs says of names that do not exist that they do not, whoever asks.
 
-use super::wire::{Answer, Dataset, From, Mark, Send, Source, Why};
+use super::wire::{Answer, Dataset, From, Mark, Send, Source, Span, Why};
 use super::{Done, Hands, command};
 use crate::host::output::Lines;
 use crate::host::process::Stream as Output;
@@ -39,6 +39,10 @@ impl Hands<'_> {
             Ok(_) => Some("it did not say what came of it".to_owned()),
             Err(failure) => Some(failure.reason),
         };
+        let of = |dataset: &Dataset| Span { dataset: dataset.clone(), from: name.clone(), to: name.clone() };
+        let spans: Vec<Span> = datasets.iter().map(of).collect();
+        // What was made is also looked at.
+        let made = made.or_else(|| self.each(command::written(&spans), tell));
         if !told("snapshot them".to_owned(), made) {
             return true;
         }

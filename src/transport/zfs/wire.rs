@@ -24,12 +24,23 @@ pub enum Order {
     List,
     /// Snapshot these datasets at one moment (for each pool of the source): [`Answer::Snapshots`].
     Snapshot { name: Mark, datasets: Vec<Dataset> },
+    /// Say of which of these datasets nothing was written between two of their snapshots: [`Answer::Same`].
+    Compare { spans: Vec<Span> },
     /// Send one snapshot into the stream, whose end is the stream's end: [`Answer::Sent`].
     Send(Send),
     /// Go on where a stream broke off: [`Answer::Sent`].
     Resume { token: Token },
     /// Guard what the next transfers build on, then let go what earlier ones did, and prune: [`Answer::Kept`].
     Keep { bases: Vec<Base> },
+}
+
+/// What lies between two snapshots of a dataset, the older first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Span {
+    pub dataset: Dataset,
+    pub from: Mark,
+    pub to: Mark,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +78,8 @@ pub enum Answer {
     Listed(Listing),
     /// Made, of all that were asked for, in that order.
     Snapshots(Vec<Snapshot>),
+    /// These, and of the others nobody knows.
+    Same(Vec<Dataset>),
     /// The source's zfs ended well, and all it sent is in the stream: so many bytes.
     Sent {
         bytes: u64,

@@ -9,12 +9,14 @@ mod planner;
 mod simulation;
 #[cfg(test)]
 mod tests;
+mod unchanged;
 
 use crate::fileset::replica::{Child, CopyId, Kind, Token};
 use crate::storage::{Copied, SnapshotName};
 use crate::transport::zfs::wire::{From, Snapshot, Source};
 use planner::Planner;
 use std::collections::BTreeSet;
+use unchanged::Likely;
 
 /// What is asked of a plan.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +47,8 @@ pub struct Wanted<'a> {
     pub target: &'a Snapshot,
     /// It comes as it lies on the source's disks.
     pub raw: bool,
+    /// The GUID of an earlier snapshot, since which nothing was written to it: the source was asked.
+    pub same: Option<u64>,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -55,6 +59,8 @@ pub struct Plan {
     pub notices: Vec<String>,
     /// Why it cannot be: with one of these nothing is to be done at all.
     pub refusals: Vec<String>,
+    /// Of which datasets it is worth asking whether anything was written since what is to be built on.
+    pub likely: Vec<Likely>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +88,10 @@ pub enum Step {
         child: Child,
     },
     Receive(Receive),
+    /// Make the snapshot of this run of what is here: nothing was written at the source since that came.
+    Repeat {
+        children: Vec<Child>,
+    },
 }
 
 /// A snapshot to come.

@@ -1,11 +1,12 @@
 //! The making of a plan: a model of what is here is changed by each step, and the next step is planned from that.
 
-use super::{Base, How, Plan, Receive, Step, Wanted, Wish};
+use super::{Base, How, Plan, Receive, Step, Wanted, Wish, unchanged};
 use crate::fileset::replica::{Child, Kind};
 use crate::fileset::snapshot::Snapshot as Name;
 use crate::storage::{Copied, Frozen, SnapshotName};
 use crate::transport::zfs::wire::{From, Snapshot};
 use std::collections::BTreeMap;
+use std::mem;
 
 /// In the names of what was put aside.
 const ASIDE: &str = ".before-";
@@ -34,12 +35,14 @@ pub struct Planner<'a> {
     wish: Wish<'a>,
     here: Vec<Local>,
     plan: Plan,
+    /// Those that nothing needs to come for.
+    unchanged: Vec<Child>,
 }
 
 impl<'a> Planner<'a> {
     pub fn new(wanted: &'a [Wanted<'a>], here: Vec<Copied>, wish: Wish<'a>) -> Self {
         let here = here.into_iter().map(Local::of).collect();
-        Self { wanted, wish, here, plan: Plan::default() }
+        Self { wanted, wish, here, plan: Plan::default(), unchanged: Vec::new() }
     }
 
     pub fn plan(mut self) -> Plan {
@@ -49,6 +52,11 @@ impl<'a> Planner<'a> {
         }
         for one in self.wanted {
             self.one(one);
+        }
+        // All at once, and where each is by then.
+        if !self.unchanged.is_empty() {
+            let children = mem::take(&mut self.unchanged);
+            self.plan.steps.push(Step::Repeat { children });
         }
         self.tell();
         self.plan
@@ -97,13 +105,13 @@ impl<'a> Planner<'a> {
         let child = &wanted.source.child;
         self.forget_partial(wanted);
         let Some(here) = self.at(child).filter(|here| here.partial.is_none()) else { return };
-        let Some(newest) = here.snapshots.last() else {
+        if here.snapshots.is_empty() {
             // Nobody's history. Nothing can be received over it.
             let why = format!("{child} was empty: it is in the way, and is called {{}} now");
             return self.put_aside(child, &why);
-        };
+        }
         match self.newest_common(here, wanted) {
-            Some((at, _)) if here.snapshots[at].guid == newest.guid => {}
+            Some((at, _)) if here.is_newest(at) => {}
             Some((at, _)) => {
                 let (base, later) = (&here.snapshots[at].name, &here.snapshots[at + 1..]);
                 if !later.iter().any(is_received) {
@@ -178,7 +186,7 @@ impl<'a> Planner<'a> {
         };
         let common = |local: &Local| {
             let (at, base) = self.newest_common(&local.copied, wanted)?;
-            let is_newest = at + 1 == local.copied.snapshots.len();
+            let is_newest = local.copied.is_newest(at);
             let snapshot = local.copied.snapshots[at].name.clone();
             Some((base.createtxg, local.copied.clone(), local.was.clone(), snapshot, is_newest))
         };
@@ -206,7 +214,7 @@ impl<'a> Planner<'a> {
     }
 
     fn receive(&mut self, wanted: &Wanted<'_>) {
-        let Wanted { source, target, raw } = *wanted;
+        let Wanted { source, target, raw, .. } = *wanted;
         let child = &source.child;
         self.provide_parents(child);
         let one = |is_new, name: String, guid, how| {
@@ -233,8 +241,23 @@ impl<'a> Planner<'a> {
                     Some(Base { guid: resumed.guid, createtxg, from: From::Snapshot(resumed.name.clone()) });
             }
         }
-        if base.as_ref().is_none_or(|base| base.guid != target.guid) {
-            self.plan.steps.push(one(is_new, self.wish.name.to_string(), target.guid, How::Send { base }));
+        match base {
+            Some(base) if base.guid == target.guid => {}
+            Some(base) if self.at(child).is_some_and(|here| unchanged::is_proven(wanted, here, &base)) => {
+                let name = self.wish.name.to_string();
+                let is_there = |here: &Copied| here.snapshots.iter().any(|frozen| frozen.name == name);
+                if !self.at(child).is_some_and(is_there) {
+                    self.unchanged.push(child.clone());
+                }
+            }
+            base => {
+                let copy = self.wish.copy;
+                let both = self.at(child).zip(base.as_ref());
+                let likely = both.and_then(|(here, base)| unchanged::likely(wanted, here, base, copy));
+                self.plan.likely.extend(likely);
+                let how = How::Send { base };
+                self.plan.steps.push(one(is_new, self.wish.name.to_string(), target.guid, how));
+            }
         }
         if is_new {
             self.here.push(Local::empty(child.clone(), source.kind, raw));

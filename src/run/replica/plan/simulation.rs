@@ -1,7 +1,7 @@
 //! Plans carried out on a model of zfs, for sources to which anything happens and runs that end anywhere.
 //!
-//! The model knows what zfs refuses: a snapshot is received only on top of the one that it builds on, a name is taken once,
-//! and nothing is at a place whose parent is not there.
+//! The model knows what zfs refuses: a snapshot is received only on top of the one that it builds on, whatever repeats that, a
+//! name is taken once, and nothing is at a place whose parent is not there. It also knows what each snapshot holds.
 
 use super::*;
 use crate::fileset::replica::{Dataset, Kind};
@@ -30,6 +30,10 @@ enum Happening {
     Destroy(usize),
     /// Somebody lets go of the snapshots at the source, or of the bookmarks, too.
     Forget(usize, bool),
+    /// Somebody writes to it; else it stays as it is.
+    Write(usize),
+    /// Retention lets the oldest snapshot of the fileset go.
+    Prune,
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -41,6 +45,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => (0_usize..5, 0_usize..5).prop_map(|(from, to)| Happening::Rename(from, to)),
         1 => (0_usize..5).prop_map(Happening::Destroy),
         1 => (0_usize..5, any::<bool>()).prop_map(|(of, bookmarks)| Happening::Forget(of, bookmarks)),
+        4 => (0_usize..5).prop_map(Happening::Write),
+        2 => Just(Happening::Prune),
     ]
 }
 
@@ -53,8 +59,18 @@ struct World {
     here: BTreeMap<String, Copied>,
     /// Of everything: GUIDs, transactions, seconds.
     counter: u64,
-    /// All that was ever received.
-    received: BTreeSet<u64>,
+    /// All that was ever received or made here, and not let go by retention.
+    kept: BTreeSet<u64>,
+    /// What a dataset of the source holds now, and what a snapshot of either side does, by GUID.
+    holds: BTreeMap<u64, u64>,
+    /// What snapshots of this run are called here.
+    now: String,
+    /// Snapshots of the fileset.
+    sealed: Vec<String>,
+    /// What goes when it is built on no more.
+    later: BTreeSet<u64>,
+    /// What was made as a repeat.
+    repeats: BTreeSet<u64>,
 }
 
 impl World {
@@ -78,6 +94,72 @@ impl World {
                 bookmarks: Vec::new(),
             };
             self.source.insert(name.to_owned(), source);
+            self.write(name);
+        }
+    }
+
+    fn write(&mut self, name: &str) {
+        let what = self.next();
+        if let Some(source) = self.source.get(name) {
+            self.holds.insert(source.guid, what);
+        }
+    }
+
+    /// What depends on which snapshots there are.
+    fn reckon(&mut self) {
+        for source in self.source.values_mut() {
+            let mut before = None;
+            for snapshot in &mut source.snapshots {
+                let holds = self.holds.get(&snapshot.guid).copied();
+                snapshot.written = u64::from(holds != before);
+                before = holds;
+            }
+        }
+        for here in self.here.values_mut() {
+            let mut before = None;
+            for frozen in &mut here.snapshots {
+                let holds = self.holds.get(&frozen.guid).copied();
+                frozen.is_repeat = self.repeats.contains(&frozen.guid) && holds == before;
+                before = holds;
+            }
+        }
+    }
+
+    /// Destroys the oldest snapshot of the fileset, but for what is still needed of it.
+    fn prune(&mut self) {
+        if self.sealed.len() < 2 {
+            return;
+        }
+        let name = self.sealed.remove(0);
+        for here in self.here.values() {
+            let newest = here.snapshots.last().map(|newest| newest.guid);
+            let of_name = here.snapshots.iter().filter(|frozen| frozen.name == name);
+            self.later.extend(of_name.map(|frozen| frozen.guid).filter(|guid| Some(*guid) != newest));
+        }
+        self.let_go();
+    }
+
+    /// What nothing builds on and nothing began as goes by itself.
+    fn let_go(&mut self) {
+        let origins: BTreeSet<(String, String)> = self
+            .here
+            .values()
+            .filter_map(|here| here.origin.as_ref())
+            .map(|origin| (origin.child.to_string(), origin.snapshot.clone()))
+            .collect();
+        for here in self.here.values_mut() {
+            let base = here.newest().map(|base| base.guid);
+            let child = here.child.to_string();
+            let (later, kept) = (&self.later, &mut self.kept);
+            here.snapshots.retain(|frozen| {
+                let is_needed =
+                    Some(frozen.guid) == base || origins.contains(&(child.clone(), frozen.name.clone()));
+                let goes = later.contains(&frozen.guid) && !is_needed;
+                if goes {
+                    kept.remove(&frozen.guid);
+                }
+                !goes
+            });
         }
     }
 
@@ -95,8 +177,14 @@ impl World {
                     let newest = source.snapshots.last().map_or(0, |newest| newest.createtxg);
                     // As zfs-rollback(8) -r does with bookmarks.
                     source.bookmarks.retain(|bookmark| bookmark.createtxg <= newest);
+                    let holds = source.snapshots.last().and_then(|newest| self.holds.get(&newest.guid));
+                    if let Some(holds) = holds.copied() {
+                        self.holds.insert(source.guid, holds);
+                    }
                 }
             }
+            Happening::Write(of) => self.write(NAMES[*of]),
+            Happening::Prune => self.prune(),
             Happening::Remake(of) => {
                 self.destroy(NAMES[*of]);
                 for name in NAMES {
@@ -145,6 +233,7 @@ impl World {
         for name in &sources {
             let guid = self.next();
             let source = self.source.get_mut(name).expect("it is there");
+            self.holds.insert(guid, self.holds[&source.guid]);
             source.snapshots.push(Snapshot {
                 dataset: source.dataset.clone(),
                 name: mark.clone(),
@@ -156,20 +245,29 @@ impl World {
                 is_held: false,
             });
         }
+        self.reckon();
         // As the listing was before: the target is not in it.
         let mut listed: Vec<Source> = self.source.values().cloned().collect();
         let targets: Vec<Snapshot> =
             listed.iter_mut().map(|source| source.snapshots.pop().expect("just made")).collect();
-        let wanted: Vec<Wanted<'_>> = listed
+        let mut wanted: Vec<Wanted<'_>> = listed
             .iter()
             .zip(&targets)
-            .map(|(source, target)| Wanted { source, target, raw: false })
+            .map(|(source, target)| Wanted { source, target, raw: false, same: None })
             .collect();
         let name = SnapshotName::Automatic(Automatic::at(at));
         let stamp = name.to_string();
+        self.now.clone_from(&stamp);
         let stamp = stamp.trim_start_matches("planb-");
         let spurned = Spurned::default();
         let wish = Wish { copy: COPY, name: &name, stamp, newest: None, spurned: &spurned };
+        let Plan { likely, .. } = plan(&wanted, self.here.values().cloned().collect(), wish);
+        for wanted in &mut wanted {
+            let asked = likely.iter().find(|likely| likely.child == wanted.source.child);
+            let is_same =
+                |guid: &u64| self.holds.get(guid).is_some_and(|old| *old == self.holds[&wanted.target.guid]);
+            wanted.same = asked.map(|likely| likely.guid).filter(is_same);
+        }
         let plan = plan(&wanted, self.here.values().cloned().collect(), wish);
         assert_eq!(plan.refusals, [""; 0]);
         let is_whole = steps >= plan.steps.len();
@@ -181,22 +279,29 @@ impl World {
         }
         for (source, target) in listed.iter().zip(&targets) {
             let here = &self.here[source.child.as_str()];
-            let newest = here.snapshots.last().map(|newest| (newest.guid, newest.name.clone()));
-            assert_eq!(newest, Some((target.guid, name.to_string())), "{}", source.child);
+            let newest = here.snapshots.last().expect("it has one");
+            assert_eq!(newest.name, name.to_string(), "{}", source.child);
+            assert_eq!(self.holds[&newest.guid], self.holds[&target.guid], "{}", source.child);
             assert!(here.partial.is_none());
         }
-        // What is on both sides is bookmarked there, and older snapshots go.
-        for (source, target) in listed.iter().zip(&targets) {
+        // What is on both sides is bookmarked there, and of the others older ones go.
+        for source in &listed {
+            let base = self.here[source.child.as_str()].came(&name.to_string()).expect("something came").guid;
             let source = self.source.get_mut(source.child.as_str()).expect("it is there");
-            source.bookmarks.push(Bookmark {
-                name: target.name.clone(),
-                guid: target.guid,
-                createtxg: target.createtxg,
-                is_ours: true,
+            let there = source.snapshots.iter().find(|there| there.guid == base).expect("on both sides");
+            if !source.bookmarks.iter().any(|bookmark| bookmark.guid == base) {
+                let (name, createtxg) = (there.name.clone(), there.createtxg);
+                source.bookmarks.push(Bookmark { name, guid: base, createtxg, is_ours: true });
+            }
+            let mut old = source.snapshots.len().saturating_sub(3);
+            source.snapshots.retain(|there| {
+                let goes = old > 0 && there.guid != base;
+                old -= usize::from(goes);
+                !goes
             });
-            let old = source.snapshots.len().saturating_sub(3);
-            source.snapshots.drain(..old);
         }
+        self.sealed.push(name.to_string());
+        self.let_go();
     }
 
     /// Takes a step, as zfs would, or fails as it would.
@@ -259,6 +364,7 @@ impl World {
                 self.add(child, None);
             }
             Step::Receive(receive) => self.receive(receive, half),
+            Step::Repeat { children } => self.repeat(children),
         }
     }
 
@@ -272,6 +378,24 @@ impl World {
             snapshots: Vec::new(),
         };
         self.here.insert(child.to_string(), copied);
+    }
+
+    fn repeat(&mut self, children: &[Child]) {
+        let (createtxg, name) = (self.next(), self.now.clone());
+        for child in children {
+            let guid = self.next();
+            let here = self.here.get_mut(child.as_str()).expect("it is there");
+            assert!(
+                here.partial.is_none() && here.snapshots.iter().all(|there| there.name != name),
+                "{child}"
+            );
+            let before = here.snapshots.last().expect("there is something to repeat").guid;
+            let frozen = Frozen { name: name.clone(), guid, createtxg, is_held: false, is_repeat: true };
+            here.snapshots.push(frozen);
+            self.holds.insert(guid, self.holds[&before]);
+            self.repeats.insert(guid);
+            self.kept.insert(guid);
+        }
     }
 
     fn receive(&mut self, receive: &Receive, half: bool) {
@@ -290,7 +414,7 @@ impl World {
             }
             How::Send { base } => {
                 assert!(here.partial.is_none(), "{receive:?}");
-                let newest = here.snapshots.last().map(|newest| newest.guid);
+                let newest = here.newest().map(|newest| newest.guid);
                 assert_eq!(newest, base.as_ref().map(|base| base.guid), "{receive:?}");
                 assert!(base.is_some() || *is_new, "nothing is received over {receive:?}");
             }
@@ -302,15 +426,21 @@ impl World {
         }
         here.partial = None;
         assert!(here.snapshots.iter().all(|there| there.name != *name), "{name} is there");
-        here.snapshots.push(Frozen { name: name.clone(), guid: *guid, createtxg, is_held: false });
-        self.received.insert(*guid);
+        here.snapshots.push(Frozen {
+            name: name.clone(),
+            guid: *guid,
+            createtxg,
+            is_held: false,
+            is_repeat: false,
+        });
+        self.kept.insert(*guid);
     }
 
-    /// Nothing that was ever received is gone.
+    /// Nothing is gone but what retention let go.
     fn check(&self) {
         let there: BTreeSet<u64> =
             self.here.values().flat_map(|copied| &copied.snapshots).map(|frozen| frozen.guid).collect();
-        assert!(self.received.is_subset(&there));
+        assert!(self.kept.is_subset(&there));
     }
 }
 

@@ -4,6 +4,8 @@ use crate::storage::{Frozen, Origin, Partial};
 use crate::transport::zfs::wire::{Bookmark, Encryption};
 use time::macros::datetime;
 
+mod unchanged;
+
 const COPY: CopyId = CopyId(7);
 const STAMP: &str = "20260105T0000Z";
 
@@ -22,6 +24,8 @@ struct World {
     here: Vec<Copied>,
     /// Absent: what is encrypted.
     raw: Option<bool>,
+    /// What the source said of each when it was asked.
+    same: Option<u64>,
     spurned: Spurned,
     newest: Option<SnapshotName>,
 }
@@ -43,7 +47,14 @@ fn target(source: &Source) -> Snapshot {
 
 impl World {
     fn new() -> Self {
-        Self { source: Vec::new(), here: Vec::new(), raw: None, spurned: Spurned::default(), newest: None }
+        Self {
+            source: Vec::new(),
+            here: Vec::new(),
+            raw: None,
+            same: None,
+            spurned: Spurned::default(),
+            newest: None,
+        }
     }
 
     /// A dataset of the source. Snapshots are named after their GUID, which is also when they were made.
@@ -90,6 +101,7 @@ impl World {
             guid: *guid,
             createtxg: *guid,
             is_held: false,
+            is_repeat: false,
         };
         self.here.push(Copied {
             child: child(name),
@@ -114,7 +126,7 @@ impl World {
 
     fn wanted<'w>(&self, source: &'w Source, target: &'w Snapshot) -> Wanted<'w> {
         let raw = self.raw.unwrap_or(source.encryption.is_some());
-        Wanted { source, target, raw }
+        Wanted { source, target, raw, same: self.same }
     }
 
     fn plan(&self) -> Plan {
@@ -148,6 +160,10 @@ fn short(step: &Step) -> String {
         Step::Branch { aside, snapshot, child } => format!("branch {aside}@{snapshot} {child}"),
         Step::Promote { child } => format!("promote {child}"),
         Step::Parent { child } => format!("parent {child}"),
+        Step::Repeat { children } => {
+            let children: Vec<&str> = children.iter().map(Child::as_str).collect();
+            format!("repeat {}", children.join(" "))
+        }
         Step::Receive(Receive { child, is_new, name, guid, how, raw, .. }) => {
             let raw = if *raw { " raw" } else { "" };
             let new = if *is_new { "new " } else { "" };

@@ -1,6 +1,6 @@
 //! What is below a container.
 
-use super::Replica;
+use super::{REPEATS, Replica};
 use crate::fileset::replica::{Child, Kind, Token};
 use crate::host::process::{Limits, Program};
 use crate::host::signals::Stop;
@@ -10,7 +10,9 @@ use crate::storage::{Copied, Error as StorageError, Frozen, Origin, Partial};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-const COLUMNS: &str = "name,type,guid,createtxg,userrefs,origin,encryptionroot,receive_resume_token";
+/// The last is [`REPEATS`].
+const COLUMNS: &str =
+    "name,type,guid,createtxg,userrefs,origin,encryptionroot,receive_resume_token,written,planb:repeats";
 
 /// What a token says is short, and is known without a look at any disk.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -40,9 +42,10 @@ impl Replica {
 /// The output of `zfs list -Hp -t filesystem,volume,snapshot -r -o` [`COLUMNS`] `CONTAINER`:
 ///
 /// ```text
-/// tank/B/web1  filesystem  2129649694840874880  812  -  -  -  -
-/// tank/B/web1/data  filesystem  17275722364057814927  820  -  -  -  1-97cf35cca-b8-789c63
-/// tank/B/web1/data@planb-20260102T0304Z  snapshot  5923128981798763472  824  1  -  -  -
+/// tank/B/web1  filesystem  2129649694840874880  812  -  -  -  -  0  -
+/// tank/B/web1/data  filesystem  17275722364057814927  820  -  -  -  1-97cf35cca-b8-789c63  0  -
+/// tank/B/web1/data@planb-20260102T0304Z  snapshot  5923128981798763472  824  1  -  -  -  98304  -
+/// tank/B/web1/data@planb-20260103T0304Z  snapshot  811672390122897345  830  0  -  -  -  0  yes
 /// ```
 ///
 /// What has a name that no child of ours could have is left out.
@@ -52,7 +55,10 @@ fn read(text: &str, container: &str) -> Below {
     let child_of = |name: &str| name.strip_prefix(container)?.strip_prefix('/')?.parse::<Child>().ok();
     for line in text.lines() {
         let columns: Vec<&str> = line.split('\t').collect();
-        let &[name, kind, guid, createtxg, holds, origin, root, token] = columns.as_slice() else { continue };
+        let &[name, kind, guid, createtxg, holds, origin, root, token, written, repeats] = columns.as_slice()
+        else {
+            continue;
+        };
         let number = |text: &str| text.parse().unwrap_or_default();
         if let Some((dataset, snapshot)) = name.split_once('@') {
             snapshots.entry(dataset).or_default().push(Frozen {
@@ -60,6 +66,8 @@ fn read(text: &str, container: &str) -> Below {
                 guid: number(guid),
                 createtxg: number(createtxg),
                 is_held: !matches!(holds, "0" | "-"),
+                // The property alone could be anybody's, and is not true any more where what it repeats is gone.
+                is_repeat: repeats == REPEATS.1 && written == "0",
             });
             continue;
         }
@@ -114,19 +122,26 @@ mod tests {
 
     #[test]
     fn a_container_is_read_with_all_that_is_below() {
-        let text = "t/w\tfilesystem\t1\t8\t-\t-\t-\t-\nt/w@planb-20260102T0304Z\tsnapshot\t2\t30\t0\t-\t-\t-\n\
-                    t/w/data\tfilesystem\t3\t9\t-\t-\t-\t1-ab-cd\n\
-                    t/w/data@b\tsnapshot\t5\t20\t1\t-\t-\t-\nt/w/data@a\tsnapshot\t4\t10\t0\t-\t-\t-\n\
-                    t/w/data/vol\tvolume\t6\t11\t-\tt/w/old@x y\tt/w/data/vol\t-\n\
-                    t/w/Not Ours\tfilesystem\t7\t12\t-\t-\t-\t-\nt/web\tfilesystem\t8\t12\t-\t-\t-\t-\n\
-                    t/w/own\tfilesystem\t9\t12\t-\tt/elsewhere@x\tt/w\t-\n";
+        let text = "t/w\tfilesystem\t1\t8\t-\t-\t-\t-\t0\t-\nt/w@planb-20260102T0304Z\tsnapshot\t2\t30\t0\t-\t-\t-\t0\t-\n\
+                    t/w/data\tfilesystem\t3\t9\t-\t-\t-\t1-ab-cd\t0\t-\n\
+                    t/w/data@b\tsnapshot\t5\t20\t1\t-\t-\t-\t0\t-\nt/w/data@a\tsnapshot\t4\t10\t0\t-\t-\t-\t9\t-\n\
+                    t/w/data@c\tsnapshot\t15\t30\t0\t-\t-\t-\t0\tyes\nt/w/data@d\tsnapshot\t16\t40\t0\t-\t-\t-\t8\tyes\n\
+                    t/w/data/vol\tvolume\t6\t11\t-\tt/w/old@x y\tt/w/data/vol\t-\t0\t-\n\
+                    t/w/Not Ours\tfilesystem\t7\t12\t-\t-\t-\t-\t0\t-\nt/web\tfilesystem\t8\t12\t-\t-\t-\t-\t0\t-\n\
+                    t/w/own\tfilesystem\t9\t12\t-\tt/elsewhere@x\tt/w\t-\t0\t-\n";
         let below = read(text, "t/w");
         assert_eq!(below.own.iter().map(|own| own.guid).collect::<Vec<_>>(), [2]);
         let names: Vec<&str> = below.children.iter().map(|copied| copied.child.as_str()).collect();
         assert_eq!(names, ["data", "data/vol", "own"]);
         let [data, vol, own] = below.children.as_slice() else { panic!("three") };
         let snapshots: Vec<_> = data.snapshots.iter().map(|s| (s.name.as_str(), s.guid, s.is_held)).collect();
-        assert_eq!(snapshots, [("a", 4, false), ("b", 5, true)]);
+        assert_eq!(snapshots, [("a", 4, false), ("b", 5, true), ("c", 15, false), ("d", 16, false)]);
+        // One with something written to it repeats nothing, whatever it says.
+        let repeats: Vec<&str> =
+            data.snapshots.iter().filter(|s| s.is_repeat).map(|s| s.name.as_str()).collect();
+        assert_eq!(repeats, ["c"]);
+        let came = |name: &str| data.came(name).map(|came| came.name.as_str());
+        assert_eq!((came("a"), came("c"), came("d"), came("e")), (Some("a"), Some("b"), Some("d"), None));
         assert_eq!(data.partial.as_ref().map(|partial| partial.token.as_str()), Some("1-ab-cd"));
         assert_eq!((vol.kind, vol.is_raw, own.is_raw), (Kind::Volume, true, false));
         let origin = Origin { child: "old".parse().expect("a name"), snapshot: "x y".into() };

@@ -8,22 +8,26 @@
 //! ```
 //!
 //! The container's snapshot is made last and destroyed first, so that whatever ends a run, a snapshot of the fileset is one
-//! that all its datasets have. What others destroyed since is seen by the number. In each child the newest snapshot, which
-//! the next stream builds on, is held ([`HOLD`]): nobody destroys it by mistake.
+//! that all its datasets have. What others destroyed since is seen by the number. In each child the newest snapshot that came,
+//! which the next stream builds on, is held ([`HOLD`]): nobody destroys it by mistake. What came after it are repeats of it
+//! ([`REPEATS`]), on top of which a stream is received as on top of itself.
 
 mod branch;
 mod hold;
 mod list;
 mod receive;
+mod repeat;
 mod show;
 mod stream;
 mod sweep;
 mod verify;
 
 pub use hold::{HOLD, tags};
+pub use list::Below;
 pub use receive::{Expected, Received};
 
 pub use show::show;
+pub use verify::Claim;
 
 use super::command::zfs;
 use super::dataset::properties;
@@ -38,6 +42,9 @@ use std::path::{Path, PathBuf};
 
 /// On a container's snapshot: of how many datasets it is.
 pub const CHILDREN: &str = "planb:children";
+
+/// On a snapshot of a child: nothing came for it, and it is what the one before it is.
+const REPEATS: (&str, &str) = ("planb:repeats", "yes");
 
 /// On a child: what it is at the source.
 pub const SOURCE: &str = "planb:source";

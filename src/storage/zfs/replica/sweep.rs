@@ -2,24 +2,36 @@
 
 use super::Replica;
 use super::list::Below;
-use crate::fileset::replica::CopyId;
+use crate::fileset::replica::{Child, CopyId};
 use crate::storage::Error as StorageError;
 use crate::storage::zfs::command::zfs;
 use crate::storage::{Copied, Frozen, SnapshotName};
 
 impl Replica {
     /// Destroys them, but for what this run is about to make a snapshot of the fileset by the name of `now`. How many.
-    pub fn sweep(&self, below: &Below, now: &SnapshotName) -> Result<usize, StorageError> {
+    ///
+    /// One of `bases`, which are held by now, is built on, and goes when it no longer is (`zfs destroy -d`).
+    pub fn sweep(
+        &self,
+        below: &Below,
+        bases: &[(&Child, &str)],
+        now: &SnapshotName,
+    ) -> Result<usize, StorageError> {
         let since = below.own.iter().filter(|own| SnapshotName::parse(&own.name).is_some());
         let since = since.map(|own| own.createtxg).max().unwrap_or(0);
         let now = now.to_string();
         let mut swept = 0;
         for copied in &below.children {
             let left = left(copied, self.copy, since, &now);
-            if !left.is_empty() {
-                zfs(&["destroy", &format!("{}@{}", self.full(&copied.child), left.join(","))])?;
-                swept += left.len();
+            let is_base = |name: &&str| bases.contains(&(&copied.child, name));
+            let (later, left): (Vec<&str>, Vec<&str>) = left.into_iter().partition(is_base);
+            for (how, names) in [(&["destroy"][..], &left), (&["destroy", "-d"], &later)] {
+                if !names.is_empty() {
+                    let names = format!("{}@{}", self.full(&copied.child), names.join(","));
+                    zfs(&[how, &[names.as_str()]].concat())?;
+                }
             }
+            swept += left.len();
         }
         Ok(swept)
     }
@@ -49,8 +61,13 @@ mod tests {
     fn only_what_an_unfinished_run_left_goes() {
         let copy = CopyId(7);
         let mark = "planb-20260105T000000Z-0000000000000007";
-        let frozen =
-            |name: &str, createtxg, is_held| Frozen { name: name.into(), guid: 0, createtxg, is_held };
+        let frozen = |name: &str, createtxg, is_held| Frozen {
+            name: name.into(),
+            guid: 0,
+            createtxg,
+            is_held,
+            is_repeat: false,
+        };
         let copied = Copied {
             child: "data".parse().expect("a name"),
             kind: Kind::Filesystem,

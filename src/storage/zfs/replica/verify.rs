@@ -3,9 +3,9 @@
 use super::Replica;
 use super::list::Below;
 use crate::fileset::replica::{Child, Kind};
-use crate::storage::Error as StorageError;
 use crate::storage::zfs::command::zfs;
 use crate::storage::zfs::error::Error;
+use crate::storage::{Error as StorageError, Frozen};
 use std::collections::{HashMap, HashSet};
 
 /// What must be so of each kind, whoever set it.
@@ -15,18 +15,42 @@ const VOLUME: [(&str, &str); 2] = [("volmode", "none"), ("readonly", "on")];
 
 const ASKED: &str = "type,mountpoint,canmount,setuid,exec,devices,readonly,volmode,keylocation";
 
+/// What a child's snapshot of a run must be.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim<'a> {
+    pub child: &'a Child,
+    /// The GUID that it has at the source.
+    pub guid: u64,
+    /// That of an earlier one which the source says it is the same as: it may be a repeat of that.
+    pub same: Option<u64>,
+}
+
+impl Claim<'_> {
+    /// What came for the snapshot of that name, if it is what it must be.
+    fn kept<'b>(&self, below: &'b Below, name: &str) -> Option<&'b Frozen> {
+        let copied = below.children.iter().find(|copied| copied.child == *self.child)?;
+        let came = copied.came(name)?;
+        let wanted = if came.name == name { Some(self.guid) } else { self.same };
+        (Some(came.guid) == wanted).then_some(came)
+    }
+}
+
 impl Replica {
-    /// Makes sure that each of these has its snapshot, by the GUID that it has at the source, and that none has a property
-    /// that came with a stream, or one that lets it do anything here.
-    pub fn verify(&self, below: &Below, wanted: &[(&Child, u64)], name: &str) -> Result<(), StorageError> {
-        for (child, guid) in wanted {
-            let copied = below.children.iter().find(|copied| copied.child == **child);
-            let found = copied.and_then(|copied| copied.snapshots.iter().find(|frozen| frozen.name == name));
-            if found.is_none_or(|found| found.guid != *guid) {
-                return Err(Error::NotReceived { snapshot: format!("{}@{name}", self.full(child)) }.into());
-            }
-        }
-        let wanted: HashSet<String> = wanted.iter().map(|(child, _)| self.full(child)).collect();
+    /// Makes sure that each of these has its snapshot, by the GUID that it has at the source, or a repeat of what is the same
+    /// there, and that none has a property that came with a stream, or one that lets it do anything here. What came for each
+    /// is what the next stream builds on.
+    pub fn verify<'b>(
+        &self,
+        below: &'b Below,
+        claims: &[Claim<'_>],
+        name: &str,
+    ) -> Result<Vec<&'b Frozen>, StorageError> {
+        let kept = |claim: &Claim<'_>| {
+            let missing = || Error::NotReceived { snapshot: format!("{}@{name}", self.full(claim.child)) };
+            claim.kept(below, name).ok_or_else(missing)
+        };
+        let bases: Vec<&Frozen> = claims.iter().map(kept).collect::<Result<_, _>>()?;
+        let wanted: HashSet<String> = claims.iter().map(|claim| self.full(claim.child)).collect();
         let types = ["get", "-Hrp", "-t", "filesystem,volume"];
         let received =
             [&types[..], &["-s", "received", "-o", "name,property", "all", &self.container]].concat();
@@ -57,7 +81,7 @@ impl Replica {
                 return Err(Error::Unsafe { child: child.clone(), property, wanted }.into());
             }
         }
-        Ok(())
+        Ok(bases)
     }
 }
 
@@ -95,6 +119,37 @@ fn wrong(properties: &HashMap<&str, &str>, path: &str) -> Option<(String, String
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::Copied;
+
+    #[test]
+    fn a_repeat_counts_only_of_what_is_the_same_at_the_source() {
+        let child: Child = "data".parse().expect("a name");
+        let frozen = |name: &str, guid, is_repeat| Frozen {
+            name: name.into(),
+            guid,
+            createtxg: guid,
+            is_held: false,
+            is_repeat,
+        };
+        let copied = Copied {
+            child: child.clone(),
+            kind: Kind::Filesystem,
+            is_raw: false,
+            origin: None,
+            partial: None,
+            snapshots: vec![frozen("a", 1, false), frozen("b", 2, true), frozen("c", 3, true)],
+        };
+        let below = Below { children: vec![copied], own: Vec::new() };
+        let kept = |name: &str, guid, same| {
+            Claim { child: &child, guid, same }.kept(&below, name).map(|frozen| frozen.name.as_str())
+        };
+        assert_eq!(kept("a", 1, None), Some("a"));
+        assert_eq!(kept("c", 9, Some(1)), Some("a"));
+        assert_eq!(kept("c", 9, None), None);
+        // Its own GUID says nothing, and neither does the word of the source where it is of another.
+        assert_eq!((kept("c", 3, None), kept("c", 9, Some(2)), kept("a", 9, Some(1))), (None, None, None));
+        assert_eq!(kept("d", 1, Some(1)), None);
+    }
 
     #[test]
     fn what_could_do_something_here_is_seen() {
