@@ -10,6 +10,7 @@ mod objects;
 mod polkit;
 mod record;
 mod shown;
+mod told;
 mod view;
 mod watch;
 

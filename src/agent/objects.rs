@@ -14,7 +14,7 @@ use zbus::object_server::SignalEmitter;
 use zbus::zvariant::{ObjectPath, Signature, Type, Value};
 
 /// The objects of all filesets by their paths, each with what it shows.
-pub type Objects = BTreeMap<String, Arc<Shared<Arc<Shown>>>>;
+pub type Objects = BTreeMap<Arc<str>, Arc<Shared<Arc<Shown>>>>;
 
 pub struct ObjectManager {
     pub objects: Arc<Shared<Objects>>,
@@ -23,7 +23,7 @@ pub struct ObjectManager {
 #[interface(name = "org.freedesktop.DBus.ObjectManager")]
 impl ObjectManager {
     fn get_managed_objects(&self) -> Managed {
-        let of = |(path, shown): (&String, &Arc<Shared<Arc<Shown>>>)| (path.clone(), shown.get());
+        let of = |(path, shown): (&Arc<str>, &Arc<Shared<Arc<Shown>>>)| (Arc::clone(path), shown.get());
         Managed(self.objects.part(|objects| objects.iter().map(of).collect()))
     }
 
@@ -44,7 +44,7 @@ impl ObjectManager {
 
 /// Objects, their interfaces, their properties. They are written twice, once to be measured: nothing in them may change in
 /// between, not even its place.
-pub struct Managed(Vec<(String, Arc<Shown>)>);
+pub struct Managed(Vec<(Arc<str>, Arc<Shown>)>);
 
 impl Type for Managed {
     const SIGNATURE: &'static Signature = <HashMap<
@@ -57,7 +57,7 @@ impl Serialize for Managed {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut all = serializer.serialize_map(Some(self.0.len()))?;
         for (path, shown) in &self.0 {
-            let path = ObjectPath::try_from(path.as_str()).map_err(S::Error::custom)?;
+            let path = ObjectPath::try_from(&**path).map_err(S::Error::custom)?;
             all.serialize_entry(&path, &HashMap::from([(INTERFACE, shown.properties())]))?;
         }
         all.end()

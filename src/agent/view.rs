@@ -3,14 +3,12 @@
 use super::fileset::{self, Fileset};
 use super::manager::{self, Figures, Manager};
 use super::objects::{ObjectManager, Objects};
-use super::record::dictionary;
 use super::shown::Shown;
+use super::told::{self, Told};
 use super::watch::Change;
 use super::{Common, ROOT, Shared, escape};
 use crate::config::{Configuration, Fileset as Configured, Invalid};
 use crate::fileset::name::Name;
-use crate::fileset::record::Record;
-use crate::history;
 use crate::run::live::Live;
 use crate::status::{Sources, Status, gather};
 use std::collections::{BTreeMap, HashMap};
@@ -35,11 +33,10 @@ const AT_ONCE: usize = 100;
 
 /// What is known of an object.
 struct Known {
-    path: String,
+    path: Arc<str>,
     /// The object reads it, too.
     shown: Arc<Shared<Arc<Shown>>>,
-    /// The last run that was told of.
-    run: Option<Record>,
+    run: Option<Told>,
     next_run: Option<OffsetDateTime>,
     told: Instant,
 }
@@ -208,8 +205,8 @@ impl View {
         });
         for name in gone {
             if let Some(known) = self.known.remove(&name) {
-                self.bus.object_server().remove::<Fileset, _>(known.path.as_str())?;
-                let path = ObjectPath::try_from(known.path.as_str())?;
+                self.bus.object_server().remove::<Fileset, _>(&*known.path)?;
+                let path = ObjectPath::try_from(&*known.path)?;
                 self.objects.change(|objects| drop(objects.remove(&known.path)));
                 let manager = self.bus.object_server().interface::<_, ObjectManager>(ROOT)?;
                 let interfaces = [fileset::INTERFACE];
@@ -243,68 +240,27 @@ impl View {
         let live = name.parse().ok().and_then(|name: Name| Live::read(&self.common.paths, &name));
         let shown = Shown::new(&status.entry, live.as_ref());
         if !self.known.contains_key(name) {
-            let path = escape::path(name);
+            let path: Arc<str> = escape::path(name).into();
             let shown = Arc::new(Shared::new(Arc::new(shown)));
             let object = Fileset { common: Arc::clone(&self.common), shown: Arc::clone(&shown) };
-            self.bus.object_server().at(path.as_str(), object)?;
-            let object = ObjectPath::try_from(path.as_str())?;
-            self.objects.change(|objects| drop(objects.insert(path.clone(), Arc::clone(&shown))));
+            self.bus.object_server().at(&*path, object)?;
+            let object = ObjectPath::try_from(&*path)?;
+            self.objects.change(|objects| drop(objects.insert(Arc::clone(&path), Arc::clone(&shown))));
             let manager = self.bus.object_server().interface::<_, ObjectManager>(ROOT)?;
             let shown_now = shown.get();
             let interfaces = HashMap::from([(fileset::INTERFACE, shown_now.properties())]);
             block_on(ObjectManager::interfaces_added(manager.signal_emitter(), object, interfaces))?;
-            let (run, next_run, told) = (status.run.clone(), status.entry.next_run, Instant::now());
+            let run = status.run.as_ref().map(Told::of);
+            let (next_run, told) = (status.entry.next_run, Instant::now());
             self.known.insert(name.clone(), Known { path, shown, run, next_run, told });
             return Ok(());
         }
         self.show(name, shown)?;
         let Some(known) = self.known.get_mut(name) else { return Ok(()) };
         known.next_run = status.entry.next_run;
-        let before = std::mem::replace(&mut known.run, status.run.clone());
-        let path = known.path.clone();
-        self.tell_runs(&path, before.as_ref(), status.run.as_ref())
-    }
-
-    fn tell_runs(&self, path: &str, before: Option<&Record>, run: Option<&Record>) -> zbus::Result<()> {
-        let Some(run) = run else { return Ok(()) };
-        let is_new = before.is_none_or(|before| before.id != run.id);
-        if is_new {
-            // Its end and this one's begin came in one moment: the history has the end.
-            if let Some(open) = before.filter(|before| before.result.is_none())
-                && let Ok((Some(ended), _)) =
-                    history::ask(&self.common.paths, self.common.clock.now(), |history| history.run(&open.id))
-            {
-                self.signal(path, &ended, true)?;
-            }
-            self.signal(path, run, false)?;
-        }
-        if run.result.is_some() && (is_new || before.is_some_and(|before| before.result.is_none())) {
-            self.signal(path, run, true)?;
-        }
-        Ok(())
-    }
-
-    fn signal(&self, path: &str, run: &Record, ended: bool) -> zbus::Result<()> {
-        let manager = self.bus.object_server().interface::<_, Manager>(ROOT)?;
-        let emitter = manager.signal_emitter();
-        let path = ObjectPath::try_from(path)?;
-        if ended {
-            block_on(Manager::run_finished(emitter, path, dictionary(run)))
-        } else {
-            // What it came to may be known by now, and is told next.
-            let began = Record {
-                finished: None,
-                result: None,
-                error: None,
-                exit_code: None,
-                snapshot: None,
-                path: None,
-                transferred: None,
-                destroyed: Vec::new(),
-                ..run.clone()
-            };
-            block_on(Manager::run_started(emitter, path, dictionary(&began)))
-        }
+        let before = std::mem::replace(&mut known.run, status.run.as_ref().map(Told::of));
+        let path = Arc::clone(&known.path);
+        told::tell(&self.common, &self.bus, &path, before.as_ref(), status.run.as_ref())
     }
 
     /// Shows the fileset so, and tells what is different.
@@ -316,7 +272,7 @@ impl View {
         }
         known.shown.set(Arc::new(shown));
         known.told = Instant::now();
-        let path = known.path.clone();
+        let path = Arc::clone(&known.path);
         self.changed(&path, fileset::INTERFACE, &changes)
     }
 

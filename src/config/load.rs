@@ -35,7 +35,7 @@ pub fn load(paths: &Paths, user: Uid) -> Configuration {
 
     let mut configuration = Configuration {
         settings: host.judged.settings,
-        filesets: Vec::new(),
+        filesets: Vec::with_capacity(read.len()),
         invalid: Vec::new(),
         diagnostics,
     };
