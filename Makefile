@@ -71,6 +71,7 @@ demo: ## pull this checkout over ssh twice, below target/demo, and show what cam
 
 bench: all ## measure against plain rsync, rsnapshot, sanoid and syncoid; BENCH_SCALE=0.01 for a quick try
 	@tests/bench $(PLANB) $(TARGET)/bench
+	@tests/bench-agent $(PLANB)
 	@tests/bench-zfs $(PLANB)
 	@tests/bench-replica $(PLANB)
 
