@@ -2,6 +2,7 @@
 
 use crate::copies::FILESET;
 use crate::lab::{Vm, on_each_release};
+use crate::planb::SOURCE;
 
 const SETTINGS: &str = r#"
 [storage.tank]
@@ -21,16 +22,6 @@ retry = "1h"
 bwlimit = "none"
 "#;
 
-const FILES: &str = r#"
-[rsync]
-host = "localhost"
-user = "root"
-source = "/srv/source"
-include = ["/"]
-ionice = "none"
-sudo = false
-"#;
-
 const SECOND: &str = r#"
 storage = "second"
 [zfs]
@@ -46,7 +37,7 @@ const COPIES: &str = "copies/of.first/second";
 impl Vm {
     /// A fileset of the first host.
     fn first(&self, name: &str, head: &str) {
-        self.drop_in(name, &format!("{head}{FILES}"));
+        self.drop_in(name, &format!("{head}{SOURCE}"));
     }
 
     /// As a run that failed half way leaves it.

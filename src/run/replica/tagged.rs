@@ -132,19 +132,6 @@ mod tests {
         }
     }
 
-    fn source(dataset: &str, child: &str) -> Source {
-        Source {
-            dataset: dataset.parse().expect("a name"),
-            child: child.parse().expect("a name"),
-            kind: Kind::Filesystem,
-            guid: 1,
-            encryption: None,
-            referenced: 0,
-            snapshots: Vec::new(),
-            bookmarks: Vec::new(),
-        }
-    }
-
     #[test]
     fn what_was_copied_and_is_named_or_there_no_more_is_told_once_for_all_that_is_below() {
         let below = Below {
@@ -165,7 +152,7 @@ mod tests {
         let exclude = ["t/B/me*".parse().expect("a pattern")];
         let selection = Selection::tagged(&names, &exclude).expect("no two alike");
         let listing = Listing {
-            datasets: vec![source("t/B/vms", "vms"), source("t/B/web1", "web1")],
+            datasets: vec![Source::of("t/B/vms", "vms"), Source::of("t/B/web1", "web1")],
             missing: vec!["t/B/new".parse().expect("a name")],
         };
         let told = differences(&below, &selection, &listing, "backup1", &"offsite".parse().expect("a tag"));

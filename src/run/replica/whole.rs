@@ -57,40 +57,19 @@ fn goes_back_to(source: &Source, now: &Snapshot, good: impl Fn(&Snapshot) -> boo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fileset::replica::Kind;
 
     const OURS: &str = "planb-20260102T030405Z-0000000000000007";
 
-    fn snapshot(dataset: &str, name: &str, createtxg: u64, written: u64) -> Snapshot {
-        Snapshot {
-            dataset: dataset.parse().expect("a name"),
-            name: name.parse().expect("a name"),
-            guid: createtxg,
-            createtxg,
-            written,
-            referenced: 0,
-            is_ours: name == OURS,
-            is_held: false,
-        }
-    }
-
     fn source(dataset: &str, snapshots: &[(&str, u64, u64)]) -> Source {
-        Source {
-            dataset: dataset.parse().expect("a name"),
-            child: dataset.parse().expect("a name"),
-            kind: Kind::Filesystem,
-            guid: 1,
-            encryption: None,
-            referenced: 0,
-            snapshots: snapshots
-                .iter()
-                .map(|(name, at, written)| snapshot(dataset, name, *at, *written))
-                .collect(),
-            bookmarks: Vec::new(),
-        }
+        let snapshot = |&(name, at, written): &(&str, u64, u64)| Snapshot {
+            written,
+            is_ours: name == OURS,
+            ..Snapshot::of(dataset, name, at)
+        };
+        Source { snapshots: snapshots.iter().map(snapshot).collect(), ..Source::of(dataset, dataset) }
     }
 
-    /// The snapshot of the first dataset that is a backup, and whether it is this run's.
+    /// The snapshot of one of these datasets that is a backup, and whether it is this run's.
     fn backup(datasets: &[Source], of: usize) -> Option<(String, bool)> {
         let listing = Listing { datasets: datasets.to_vec(), missing: Vec::new() };
         let source = &datasets[of];

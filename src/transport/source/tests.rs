@@ -43,7 +43,6 @@ fn of(settings: &[Settings]) -> Result<String, Error> {
 
 #[test]
 fn the_script_is_whole_and_a_shell_has_nothing_to_say_about_it() {
-    let stop = Stop::new().expect("a socket pair");
     for (settings, has_rules) in [
         (vec![settings("/", "remotebackup"), settings("/srv/a.b", "remotebackup")], true),
         (vec![settings("/", "root")], false),
@@ -53,26 +52,7 @@ fn the_script_is_whole_and_a_shell_has_nothing_to_say_about_it() {
         assert_eq!(text.contains("useradd"), has_rules);
         assert_eq!(text.matches("NOPASSWD").count(), if has_rules { 2 } else { 0 });
         assert!(!text.contains("somebody"), "nothing of a key's comment is a word of the script");
-        let left = text
-            .split('@')
-            .skip(1)
-            .step_by(2)
-            .find(|word| !word.is_empty() && word.chars().all(|c| c.is_ascii_uppercase() || c == '_'));
-        assert_eq!(left, None, "{text}");
-        let shellcheck = Program::find("shellcheck").expect("shellcheck").args(["-s", "sh", "-"]);
-        let checked = shellcheck
-            .stdin(Input::Bytes(text.clone().into_bytes()))
-            .capture(Limits { stop: &stop, deadline: None }, 1 << 16)
-            .expect("it runs");
-        assert!(checked.ending.is_clean(), "{}\n{text}", String::from_utf8_lossy(&checked.stdout));
-        let start = text.find("<<'END_OF_SERVE'\n").expect("a here-document") + 18;
-        let end = text.find("END_OF_SERVE\n    chmod").expect("its end");
-        let shellcheck = Program::find("shellcheck").expect("shellcheck").args(["-s", "sh", "-"]);
-        let checked = shellcheck
-            .stdin(Input::Bytes(text.as_bytes()[start - 1..end].to_vec()))
-            .capture(Limits { stop: &stop, deadline: None }, 1 << 16)
-            .expect("it runs");
-        assert!(checked.ending.is_clean(), "{}", String::from_utf8_lossy(&checked.stdout));
+        no_shell_complains(&text);
     }
 }
 
@@ -86,7 +66,6 @@ fn zfs_settings(user: &str) -> zfs::settings::Settings {
 
 #[test]
 fn datasets_and_files_of_one_login_have_one_script() {
-    let stop = Stop::new().expect("a socket pair");
     let (web, vms): (Name, Name) = ("web1".parse().expect("a name"), "vms".parse().expect("a name"));
     let key = "ssh-ed25519 AAAA".parse().expect("a key");
     for user in ["remotebackup", "root"] {
@@ -98,18 +77,7 @@ fn datasets_and_files_of_one_login_have_one_script() {
         assert_eq!(text.matches("NOPASSWD").count(), if is_root { 0 } else { 2 }, "{text}");
         assert_eq!(text.matches("/sbin/zfs allow -u").count(), if is_root { 0 } else { 2 });
         assert!(text.contains("--server --sender") && text.contains("toname") && !text.contains(",destroy"));
-        let left = text.split('@').skip(1).step_by(2);
-        let left =
-            left.filter(|word| !word.is_empty() && word.chars().all(|c| c.is_ascii_uppercase() || c == '_'));
-        assert_eq!(left.collect::<Vec<_>>(), [""; 0], "{text}");
-        for part in [text.as_str(), served(&text)] {
-            let shellcheck = Program::find("shellcheck").expect("shellcheck").args(["-s", "sh", "-"]);
-            let checked = shellcheck
-                .stdin(Input::Bytes(part.as_bytes().to_vec()))
-                .capture(Limits { stop: &stop, deadline: None }, 1 << 16)
-                .expect("it runs");
-            assert!(checked.ending.is_clean(), "{}\n{part}", String::from_utf8_lossy(&checked.stdout));
-        }
+        no_shell_complains(&text);
     }
     let mut alone = zfs_settings("remotebackup");
     alone.sudo = false;
@@ -120,21 +88,11 @@ fn datasets_and_files_of_one_login_have_one_script() {
 
 #[test]
 fn every_command_of_a_row_is_allowed_or_none_is_run() {
-    let stop = Stop::new().expect("a socket pair");
     let (name, key): (Name, _) = ("vms".parse().expect("a name"), "ssh-ed25519 AAAA".parse().expect("a key"));
     let datasets = Transport::Zfs(zfs_settings("remotebackup"));
     let text =
         script(&Alike { asked: "vms", key: &key, filesets: vec![(&name, &datasets)] }).expect("a script");
-    // zfs says which words it got.
-    let served = served(&text).replace("/sbin/zfs", "echo");
-    let asked = |command: &str| {
-        let sh = Program::find("sh").expect("sh").args(["-c", &served]);
-        let said = sh
-            .env("SSH_ORIGINAL_COMMAND", command.replace("/sbin/zfs", "echo"))
-            .capture(Limits { stop: &stop, deadline: None }, 1 << 16)
-            .expect("it runs");
-        (said.ending, String::from_utf8(said.stdout).expect("text"))
-    };
+    let asked = |command: &str| run(served(&text), command);
     let mark = "planb-20260102T030405Z-0000000000000007";
     let one = format!("/sbin/zfs hold planb-0000000000000007 rpool/data@{mark}");
     let other = format!("/sbin/zfs bookmark rpool/data@{mark} rpool/data#{mark}");
@@ -161,6 +119,32 @@ fn every_command_of_a_row_is_allowed_or_none_is_run() {
     }
 }
 
+/// The script and the forced command in it are whole: nothing was left to be filled in, and shellcheck has nothing to say.
+fn no_shell_complains(script: &str) {
+    let stop = Stop::new().expect("a socket pair");
+    let is_left = |word: &&str| !word.is_empty() && word.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+    assert_eq!(script.split('@').skip(1).step_by(2).find(is_left), None, "{script}");
+    for part in [script, served(script)] {
+        let shellcheck = Program::find("shellcheck").expect("shellcheck").args(["-s", "sh", "-"]);
+        let checked = shellcheck
+            .stdin(Input::Bytes(part.as_bytes().to_vec()))
+            .capture(Limits { stop: &stop, deadline: None }, 1 << 16)
+            .expect("it runs");
+        assert!(checked.ending.is_clean(), "{}\n{part}", String::from_utf8_lossy(&checked.stdout));
+    }
+}
+
+/// What the forced command makes of a command, where zfs says which words it got.
+fn run(served: &str, command: &str) -> (Ending, String) {
+    let stop = Stop::new().expect("a socket pair");
+    let sh = Program::find("sh").expect("sh").args(["-c", &served.replace("/sbin/zfs", "echo")]);
+    let said = sh
+        .env("SSH_ORIGINAL_COMMAND", command.replace("/sbin/zfs", "echo"))
+        .capture(Limits { stop: &stop, deadline: None }, 1 << 16)
+        .expect("it runs");
+    (said.ending, String::from_utf8(said.stdout).expect("text"))
+}
+
 /// The forced command.
 fn served(script: &str) -> &str {
     let (_, from) = script.split_once("<<'END_OF_SERVE'\n").expect("a here-document");
@@ -176,35 +160,18 @@ fn second(user: &str, tag: &str) -> Transport {
 
 #[test]
 fn of_another_backup_host_what_has_the_tag_at_that_moment_is_let_out() {
-    let stop = Stop::new().expect("a socket pair");
     let (name, key): (Name, _) =
         ("second".parse().expect("a name"), "ssh-ed25519 AAAA".parse().expect("a key"));
     for user in ["remotebackup", "root"] {
         let transport = second(user, "offsite");
         let text = script(&Alike { asked: "second", key: &key, filesets: vec![(&name, &transport)] })
             .expect("a script");
-        assert!(!text.contains("TAGGED"), "{text}");
         assert_eq!(text.contains("zfs allow -u remotebackup"), user != "root", "{text}");
-        for part in [text.as_str(), served(&text)] {
-            let shellcheck = Program::find("shellcheck").expect("shellcheck").args(["-s", "sh", "-"]);
-            let checked = shellcheck
-                .stdin(Input::Bytes(part.as_bytes().to_vec()))
-                .capture(Limits { stop: &stop, deadline: None }, 1 << 16)
-                .expect("it runs");
-            assert!(checked.ending.is_clean(), "{}\n{part}", String::from_utf8_lossy(&checked.stdout));
-        }
-        // A planb that knows of two datasets, and a zfs that says which words it got.
+        no_shell_complains(&text);
+        // A planb that knows of two datasets.
         let planb =
             "planb() { [ \"$*\" = 'list --tag offsite --datasets' ] && printf 't/B/web.1\\nt/B/db1\\n'; }\n";
-        let served = served(&text).replace("/sbin/zfs", "echo").replacen("\n\n", &format!("\n{planb}\n"), 1);
-        let asked = |command: &str| {
-            let sh = Program::find("sh").expect("sh").args(["-c", &served]);
-            let said = sh
-                .env("SSH_ORIGINAL_COMMAND", command.replace("/sbin/zfs", "echo"))
-                .capture(Limits { stop: &stop, deadline: None }, 1 << 16)
-                .expect("it runs");
-            said.ending
-        };
+        let served = served(&text).replacen("\n\n", &format!("\n{planb}\n"), 1);
         for (dataset, ending) in [
             ("t/B/web.1", 0),
             ("t/B/db1/below/it", 0),
@@ -215,7 +182,7 @@ fn of_another_backup_host_what_has_the_tag_at_that_moment_is_let_out() {
             ("-", 126),
         ] {
             let send = format!("/sbin/zfs send -vPwcL {dataset}@planb-20260102T0304Z");
-            assert_eq!(asked(&send), Ending::Exited(ending), "{send}");
+            assert_eq!(run(&served, &send).0, Ending::Exited(ending), "{send}");
         }
     }
 }

@@ -193,3 +193,37 @@ pub struct Bookmark {
     pub createtxg: u64,
     pub is_ours: bool,
 }
+
+#[cfg(test)]
+impl Source {
+    /// A file system that is not encrypted, and has nothing yet.
+    pub fn of(dataset: &str, child: &str) -> Self {
+        Self {
+            dataset: dataset.parse().expect("a name"),
+            child: child.parse().expect("a name"),
+            kind: Kind::Filesystem,
+            guid: 1,
+            encryption: None,
+            referenced: 0,
+            snapshots: Vec::new(),
+            bookmarks: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Snapshot {
+    /// Of nobody's, whose GUID is also when it was made.
+    pub fn of(dataset: &str, name: &str, guid: u64) -> Self {
+        Self {
+            dataset: dataset.parse().expect("a name"),
+            name: name.parse().expect("a name"),
+            guid,
+            createtxg: guid,
+            written: 0,
+            referenced: 0,
+            is_ours: false,
+            is_held: false,
+        }
+    }
+}

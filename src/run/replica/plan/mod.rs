@@ -4,6 +4,7 @@
 //! planned, so that whatever ended an earlier run, however far that came, is just where this one begins. Nothing in a plan
 //! destroys a snapshot: what the source no longer goes on from is put aside under another name, and said.
 
+mod base;
 mod planner;
 #[cfg(test)]
 mod simulation;

@@ -4,8 +4,7 @@ use super::{Base, How, Plan, Receive, Step, Wanted, Wish};
 use crate::fileset::replica::{Child, Kind};
 use crate::fileset::snapshot::Snapshot as Name;
 use crate::storage::{ASIDE, Copied, Frozen, SnapshotName};
-use crate::transport::zfs::wire::{From, Snapshot};
-use std::collections::BTreeMap;
+use crate::transport::zfs::wire::From;
 
 /// A dataset here, as it will be when the steps so far have been taken.
 struct Local {
@@ -36,7 +35,7 @@ impl Local {
 
 pub struct Planner<'a> {
     wanted: &'a [Wanted<'a>],
-    wish: Wish<'a>,
+    pub(super) wish: Wish<'a>,
     here: Vec<Local>,
     plan: Plan,
 }
@@ -238,46 +237,6 @@ impl<'a> Planner<'a> {
         if is_new {
             self.here.push(Local::empty(child.clone(), source.kind, raw));
         }
-    }
-
-    /// The source's snapshot that half of is here, if it is still there and one that a run of ours asked for, and what it
-    /// is called here. An earlier run's has a name as no other: it is no snapshot of the fileset.
-    fn resumable<'s>(&self, wanted: &Wanted<'s>, to: Option<u64>) -> Option<(&'s Snapshot, String)> {
-        let (to, copy) = (to?, self.wish.copy);
-        if wanted.target.guid == to {
-            return Some((wanted.target, self.wish.name.to_string()));
-        }
-        let earlier = wanted.source.snapshots.iter().find(|there| there.guid == to)?;
-        let name = if copy.names(&earlier.name) {
-            earlier.name.clone()
-        } else {
-            copy.snapshot(SnapshotName::parse(earlier.name.as_str())?.time())
-        };
-        Some((earlier, name.to_string()))
-    }
-
-    /// The newest snapshot here that the source can build on: its place, and by what.
-    fn newest_common(&self, here: &Copied, wanted: &Wanted<'_>) -> Option<(usize, Base)> {
-        let Wanted { source, target, .. } = *wanted;
-        if here.kind != source.kind {
-            return None;
-        }
-        // A snapshot rather than its bookmark: what it says goes for all of zfs.
-        let bookmarks =
-            source.bookmarks.iter().map(|b| (b.guid, b.createtxg, From::Bookmark(b.name.clone())));
-        let snapshots =
-            source.snapshots.iter().map(|s| (s.guid, s.createtxg, From::Snapshot(s.name.clone())));
-        let there: BTreeMap<u64, (u64, From)> = bookmarks
-            .chain(snapshots)
-            .filter(|(_, createtxg, _)| *createtxg <= target.createtxg)
-            .map(|(guid, createtxg, from)| (guid, (createtxg, from)))
-            .chain([(target.guid, (target.createtxg, From::Snapshot(target.name.clone())))])
-            .filter(|(guid, _)| !self.wish.spurned.bases.contains(&(source.child.clone(), *guid)))
-            .collect();
-        here.snapshots.iter().enumerate().rev().find_map(|(at, frozen)| {
-            let (createtxg, from) = there.get(&frozen.guid)?.clone();
-            Some((at, Base { guid: frozen.guid, createtxg, from }))
-        })
     }
 
     fn at(&self, child: &Child) -> Option<&Copied> {

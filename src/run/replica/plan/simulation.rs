@@ -67,16 +67,7 @@ impl World {
         let has_parent = name.rsplit_once('/').is_none_or(|(parent, _)| self.source.contains_key(parent));
         if has_parent && !self.source.contains_key(name) {
             let guid = self.next();
-            let source = Source {
-                dataset: format!("r/{name}").parse().expect("a name"),
-                child: name.parse().expect("a name"),
-                kind: Kind::Filesystem,
-                guid,
-                encryption: None,
-                referenced: 0,
-                snapshots: Vec::new(),
-                bookmarks: Vec::new(),
-            };
+            let source = Source { guid, ..Source::of(&format!("r/{name}"), name) };
             self.source.insert(name.to_owned(), source);
         }
     }

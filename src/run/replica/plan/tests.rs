@@ -4,6 +4,8 @@ use crate::storage::{Frozen, Origin, Partial};
 use crate::transport::zfs::wire::{Bookmark, Encryption};
 use time::macros::datetime;
 
+mod half;
+
 const COPY: CopyId = CopyId(7);
 const STAMP: &str = "20260105T0000Z";
 
@@ -30,16 +32,8 @@ struct World {
 /// The snapshot of this run has the GUID of its dataset's oldest, and a thousand more.
 fn target(source: &Source) -> Snapshot {
     let guid = source.guid + 1000;
-    Snapshot {
-        dataset: source.dataset.clone(),
-        name: ours(59).parse().expect("a name"),
-        guid,
-        createtxg: 1_000_000,
-        written: 0,
-        referenced: 0,
-        is_ours: true,
-        is_held: false,
-    }
+    let of = Snapshot::of(source.dataset.as_str(), &ours(59), guid);
+    Snapshot { createtxg: 1_000_000, is_ours: true, ..of }
 }
 
 impl World {
@@ -50,16 +44,10 @@ impl World {
 
     /// A dataset of the source. Snapshots are named after their GUID, which is also when they were made.
     fn source(mut self, name: &str, guid: u64, snapshots: &[u64], bookmarks: &[u64]) -> Self {
-        let dataset = format!("rpool/{name}").parse::<crate::fileset::replica::Dataset>().expect("a name");
-        let snapshot = |guid: &u64| Snapshot {
-            dataset: dataset.clone(),
-            name: ours(u8::try_from(guid % 50).expect("small")).parse().expect("a name"),
-            guid: *guid,
-            createtxg: *guid,
-            written: 0,
-            referenced: 0,
-            is_ours: true,
-            is_held: false,
+        let dataset = format!("rpool/{name}");
+        let snapshot = |guid: &u64| {
+            let name = ours(u8::try_from(guid % 50).expect("small"));
+            Snapshot { is_ours: true, ..Snapshot::of(&dataset, &name, *guid) }
         };
         let bookmark = |guid: &u64| Bookmark {
             name: format!("b{guid}").parse().expect("a name"),
@@ -68,14 +56,10 @@ impl World {
             is_ours: true,
         };
         self.source.push(Source {
-            dataset: dataset.clone(),
-            child: child(name),
-            kind: Kind::Filesystem,
             guid,
-            encryption: None,
-            referenced: 0,
             snapshots: snapshots.iter().map(snapshot).collect(),
             bookmarks: bookmarks.iter().map(bookmark).collect(),
+            ..Source::of(&dataset, name)
         });
         self
     }
@@ -195,27 +179,6 @@ fn parents_that_the_fileset_has_not_are_made() {
 }
 
 #[test]
-fn half_a_snapshot_is_gone_on_with_as_long_as_the_source_has_it() {
-    let world = World::new().source("data", 0, &[3, 4], &[]).here("data", &[3]).half(4);
-    let rest = format!("data rest -> 4 as {}", ours(4));
-    assert_eq!(world.steps(), [rest.as_str(), "data on @4 -> 1000"]);
-    // The very snapshot of this run: as after a connection that broke.
-    let world = World::new().source("data", 0, &[3], &[]).here("data", &[3]).half(1000);
-    assert_eq!(world.steps(), ["data rest -> 1000"]);
-    // The first.
-    let world = World::new().source("data", 0, &[4], &[]).here("data", &[]).half(4);
-    assert_eq!(world.steps(), [rest.as_str(), "data on @4 -> 1000"]);
-}
-
-#[test]
-fn half_of_what_another_backup_host_made_is_gone_on_with_under_a_name_as_no_other() {
-    let mut world = World::new().source("data", 0, &[3, 4], &[]).here("data", &[3]).half(4);
-    world.source[0].snapshots[1].name = "planb-20260101T0003Z".parse().expect("a name");
-    let rest = format!("data rest -> 4 as planb-20260101T000300Z-{COPY}");
-    assert_eq!(world.steps()[0], rest);
-}
-
-#[test]
 fn nothing_is_done_about_what_is_here_in_the_wanted_state() {
     let mut world =
         World::new().source("data", 0, &[3], &[]).here("data", &[2, 3]).source("new", 10, &[], &[]);
@@ -223,21 +186,6 @@ fn nothing_is_done_about_what_is_here_in_the_wanted_state() {
     world.newest = SnapshotName::parse("planb-20260103T0000Z");
     assert_eq!(world.steps(), ["new new full -> 1010"]);
     assert_eq!(world.plan().notices, [""; 0]);
-}
-
-#[test]
-fn half_a_snapshot_that_the_source_has_no_more_is_forgotten() {
-    let world = World::new().source("data", 0, &[3], &[]).here("data", &[3]).half(4);
-    assert_eq!(world.steps(), ["abandon data", "data on @3 -> 1000"]);
-    let world = World::new().source("data", 0, &[3], &[]).here("data", &[]).half(4);
-    assert_eq!(world.steps(), ["abandon data", "new data full -> 1000"]);
-    let mut world = World::new().source("data", 0, &[3, 4], &[]).here("data", &[3]).half(4);
-    world.spurned.partials.insert(child("data"));
-    assert_eq!(world.steps(), ["abandon data", "data on @3 -> 1000"]);
-    // One that is called as no backup is: none of ours asked for it.
-    let mut world = World::new().source("data", 0, &[3, 4], &[]).here("data", &[3]).half(4);
-    world.source[0].snapshots[1].name = "daily".parse().expect("a name");
-    assert_eq!(world.steps(), ["abandon data", "data on @3 -> 1000"]);
 }
 
 #[test]

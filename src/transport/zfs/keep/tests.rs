@@ -1,19 +1,8 @@
 use super::super::command::tests::{dataset, mark};
-use super::super::wire::Kind;
 use super::*;
 
 fn snapshot(name: &str, guid: u64, is_ours: bool, is_held: bool) -> Snapshot {
-    let (written, referenced) = (0, 0);
-    Snapshot {
-        dataset: dataset("rpool/data"),
-        name: mark(name),
-        guid,
-        createtxg: guid,
-        written,
-        referenced,
-        is_ours,
-        is_held,
-    }
+    Snapshot { is_ours, is_held, ..Snapshot::of("rpool/data", name, guid) }
 }
 
 fn bookmark(name: &str, guid: u64, is_ours: bool) -> Bookmark {
@@ -21,16 +10,7 @@ fn bookmark(name: &str, guid: u64, is_ours: bool) -> Bookmark {
 }
 
 fn source(snapshots: Vec<Snapshot>, bookmarks: Vec<Bookmark>) -> Source {
-    Source {
-        dataset: dataset("rpool/data"),
-        child: "data".parse().expect("a name"),
-        kind: Kind::Filesystem,
-        guid: 1,
-        encryption: None,
-        referenced: 0,
-        snapshots,
-        bookmarks,
-    }
+    Source { snapshots, bookmarks, ..Source::of("rpool/data", "data") }
 }
 
 fn base(name: &str, guid: u64) -> Base {
