@@ -28,7 +28,7 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 
-/// How often the units are looked at.
+/// How often the runs are looked at.
 const PACE: u16 = 300;
 /// How long a start may take to show: then what systemd says is that it will not come.
 const START: Duration = Duration::from_secs(5);
@@ -139,11 +139,13 @@ fn follow(world: &World, runs: &mut [Run<'_>], begun: OffsetDateTime, stop: &Sto
     let started = Instant::now();
     let mut ended = Vec::new();
     while runs.iter().any(|run| run.meter.is_some()) && !stop.wished() {
-        let units: Vec<&str> =
-            runs.iter().filter(|run| run.meter.is_some()).map(|run| run.unit.as_str()).collect();
+        // systemd has nothing to say of a run that is seen to live, and is not bothered.
+        let quiet: Vec<&mut Run<'_>> =
+            runs.iter_mut().filter(|run| run.meter.is_some() && !run.lives(world)).collect();
+        let units: Vec<&str> = quiet.iter().map(|run| run.unit.as_str()).collect();
         let properties = ["ActiveState", "InvocationID", "Job", "Result", "ExecMainStatus"];
         let shown = systemd::show_all(&units, &properties)?;
-        for (run, shown) in runs.iter_mut().filter(|run| run.meter.is_some()).zip(shown) {
+        for (run, shown) in quiet.into_iter().zip(shown) {
             let id = shown.get("InvocationID").filter(|id| !id.is_empty() && **id != run.before);
             run.id = run.id.take().or_else(|| id.cloned());
             if is_over(&shown) {
@@ -155,10 +157,6 @@ fn follow(world: &World, runs: &mut [Run<'_>], begun: OffsetDateTime, stop: &Sto
                     }
                     ended.push(run.came_to(world, record.as_ref(), &shown));
                 }
-            } else if let (Some(meter), Some(live)) =
-                (&run.meter, Live::read(&world.paths, &run.fileset.name))
-            {
-                meter.show_live(&live);
             }
         }
         let mut fds = [PollFd::new(stop.as_fd(), PollFlags::POLLIN)];
@@ -171,6 +169,16 @@ fn follow(world: &World, runs: &mut [Run<'_>], begun: OffsetDateTime, stop: &Sto
 }
 
 impl Run<'_> {
+    /// Shows how far it is, if it is under way.
+    fn lives(&self, world: &World) -> bool {
+        let live = Live::read(&world.paths, &self.fileset.name);
+        let Some(live) = live.filter(|live| self.id.as_ref() == Some(&live.id)) else { return false };
+        if let Some(meter) = &self.meter {
+            meter.show_live(&live);
+        }
+        true
+    }
+
     /// The record of this run, once it has an end. systemd forgets a unit that ended well: then it is the one that began
     /// since.
     fn record(&self, world: &World, begun: OffsetDateTime) -> Option<Record> {

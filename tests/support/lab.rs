@@ -40,6 +40,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::mem::{ManuallyDrop, forget};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -80,10 +81,15 @@ impl Machine {
     }
 
     fn new(lab: &'static str, test: &str, release: &str, trees: &[&Path]) -> Option<Self> {
-        let machine = Self { name: format!("{test}-{}", &release[..1]), release: release.to_owned(), lab };
         let trees = trees.iter().map(|tree| tree.to_str().expect("utf-8"));
         let arguments: Vec<&str> = [release].into_iter().chain(trees).collect();
-        let started = machine.lab("start", &arguments, b"");
+        Self::made(lab, "start", test, release, &arguments)
+    }
+
+    /// What one of the lab's verbs makes.
+    fn made(lab: &'static str, verb: &str, test: &str, release: &str, arguments: &[&str]) -> Option<Self> {
+        let machine = Self::called(lab, test, release);
+        let started = machine.lab(verb, arguments, b"");
         let said = String::from_utf8_lossy(&started.stderr);
         if started.status.code() == Some(CANNOT) {
             skip(&format!("{test}: {}", said.trim()));
@@ -91,6 +97,10 @@ impl Machine {
         }
         assert!(started.status.success(), "{} does not start: {said}", machine.name);
         Some(machine)
+    }
+
+    fn called(lab: &'static str, test: &str, release: &str) -> Self {
+        Self { name: format!("{test}-{}", &release[..1]), release: release.to_owned(), lab }
     }
 
     /// Of Debian.
@@ -208,6 +218,26 @@ impl Vm {
         Machine::new("vm", test, release, &[]).map(Self)
     }
 
+    /// A new one that goes on where another one stood when it had been prepared, which `key` is told of: who asks first makes
+    /// and freezes that, the others get theirs in a moment. `None` where it cannot be, which is said.
+    pub fn prepared(test: &str, release: &str, key: &str, prepare: impl FnOnce(&Self)) -> Option<Self> {
+        let lock = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("frozen-{release}.lock"));
+        let lock = fs::File::create(lock).expect("a file to lock");
+        lock.lock().expect("locked");
+        // They stay when this test is over.
+        let frozen = ManuallyDrop::new(Machine::called("vm", "frozen", release));
+        let is_it =
+            |disk: &PathBuf| fs::read_to_string(disk.with_file_name("key")).is_ok_and(|text| text == key);
+        if !disks(&frozen).first().is_some_and(is_it) {
+            let made = Self::start("frozen", release)?;
+            prepare(&made);
+            made.must("freeze");
+            fs::write(disks(&made)[0].with_file_name("key"), key).expect("written");
+            forget(made);
+        }
+        Machine::made("vm", "thaw", test, release, &[&frozen.name]).map(Self)
+    }
+
     /// A new one that has the other's second disk; the other is off, and is dropped later.
     pub fn start_with_disk_of(test: &str, release: &str, other: &Self) -> Option<Self> {
         Machine::new("vm", test, release, &[Path::new(&other.name)]).map(Self)
@@ -216,8 +246,7 @@ impl Vm {
     /// The files that hold what it has written to its two disks.
     #[track_caller]
     pub fn disks(&self) -> Vec<PathBuf> {
-        let printed = self.lab("disks", &[], b"").stdout;
-        String::from_utf8_lossy(&printed).lines().map(PathBuf::from).collect()
+        disks(&self.0)
     }
 
     /// Remembers this moment: its processes, memory, disks, clock. There is one such moment, the last.
@@ -239,6 +268,11 @@ impl Deref for Vm {
     fn deref(&self) -> &Machine {
         &self.0
     }
+}
+
+fn disks(vm: &Machine) -> Vec<PathBuf> {
+    let printed = vm.lab("disks", &[], b"").stdout;
+    String::from_utf8_lossy(&printed).lines().map(PathBuf::from).collect()
 }
 
 fn skip(why: &str) {

@@ -58,22 +58,35 @@ pub fn machine(test: &str, release: &str) -> Option<Machine> {
 
 /// A virtual machine with PlanB.
 pub fn vm(test: &str, release: &str) -> Option<Vm> {
-    Vm::start(test, release).map(furnished)
+    let (_directory, tree) = stripped();
+    let sums = "find . -type f -exec sha256sum {} + | sort; qemu-system-x86_64 --version";
+    let sums = done(Command::new("sh").args(["-c", sums]).current_dir(&tree));
+    let disk =
+        Command::new(Path::new(HERE).join("tests/lab/disk")).arg(release).output().expect("it runs").stdout;
+    let key = [&sums, &disk, include_bytes!("../lab/vm").as_slice(), SETTINGS.as_bytes(), PREPARE.as_bytes()]
+        .concat();
+    Vm::prepared(test, release, &String::from_utf8_lossy(&key), |vm| furnish(vm, &tree))
 }
 
 /// The same, which has the other's second disk.
 pub fn vm_with_disk_of(test: &str, release: &str, other: &Vm) -> Option<Vm> {
-    Vm::start_with_disk_of(test, release, other).map(furnished)
+    let vm = Vm::start_with_disk_of(test, release, other)?;
+    let (_directory, tree) = stripped();
+    furnish(&vm, &tree);
+    Some(vm)
 }
 
-fn furnished(vm: Vm) -> Vm {
-    let (_directory, tree) = installed();
-    // Symbols of the debugger are most of it, and an emulated network is slow.
-    done(Command::new("strip").args(["--strip-debug".as_ref(), tree.join("usr/bin/planb").as_os_str()]));
-    vm.push(&tree, "/");
+fn furnish(vm: &Vm, tree: &Path) {
+    vm.push(tree, "/");
     vm.ok("systemd-sysusers && systemd-tmpfiles --create && systemctl daemon-reload && systemctl reload dbus.service");
     vm.furnish();
-    vm
+}
+
+/// What `make install` installs, without the symbols of the debugger: they are most of it, and an emulated network is slow.
+fn stripped() -> (TempDir, PathBuf) {
+    let (directory, tree) = installed();
+    done(Command::new("strip").args(["--strip-debug".as_ref(), tree.join("usr/bin/planb").as_os_str()]));
+    (directory, tree)
 }
 
 /// What `make install` installs, as a tree.
