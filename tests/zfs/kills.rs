@@ -3,7 +3,7 @@
 use crate::lab::on_each_release;
 
 /// How many kills fit into five minutes on a machine that is emulated. `PLANB_KILLS` asks for more.
-const KILLS: u32 = 15;
+const KILLS: u32 = 8;
 
 on_each_release! {
     fn what_is_listed_as_good_is_so_whatever_is_killed_whenever(vm: &Vm, "zfs-kills") {
