@@ -1,6 +1,7 @@
 //! Asks the real systemd, in tests only.
 
-use std::process::Command;
+use crate::host::process::{Captured, Error, Limits, Program};
+use crate::host::signals::Stop;
 use time::macros::format_description;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
@@ -14,9 +15,7 @@ pub struct Reading {
 
 /// Whether `systemd-analyze calendar` can be asked; says so where not, and fails where nothing may be skipped.
 pub fn installed() -> bool {
-    #[expect(clippy::disallowed_methods, reason = "a test that compares with the real program starts it")]
-    let found =
-        Command::new("systemd-analyze").arg("--version").output().is_ok_and(|out| out.status.success());
+    let found = analyze("UTC", &["--version"]).is_ok_and(|done| done.ending.is_clean());
     #[expect(clippy::disallowed_methods, reason = "a test's own switch")]
     let strict = std::env::var_os("CI").is_some_and(|ci| ci == "true");
     if !found {
@@ -31,17 +30,10 @@ pub fn installed() -> bool {
 ///
 /// Reads the output of `TZ=ZONE systemd-analyze calendar --base-time=@SECONDS --iterations=N -- EXPRESSION`.
 pub fn read(expression: &str, zone: &str, base: OffsetDateTime, count: usize) -> Option<Reading> {
-    #[expect(clippy::disallowed_methods, reason = "a test that compares with the real program starts it")]
-    let out = Command::new("systemd-analyze")
-        .env_clear()
-        .env("PATH", "/usr/bin:/bin")
-        .env("LC_ALL", "C.UTF-8")
-        .env("TZ", format!(":{zone}"))
-        .args(["calendar", &format!("--base-time=@{}", base.unix_timestamp())])
-        .args([&format!("--iterations={count}"), "--", expression])
-        .output()
+    let (base, count) = (format!("--base-time=@{}", base.unix_timestamp()), format!("--iterations={count}"));
+    let out = analyze(&format!(":{zone}"), &["calendar", &base, &count, "--", expression])
         .expect("systemd-analyze");
-    if !out.status.success() {
+    if !out.ending.is_clean() {
         let stderr = String::from_utf8_lossy(&out.stderr);
         assert!(stderr.contains("Failed to parse calendar specification"), "{expression:?}: {out:?}");
         return None;
@@ -60,4 +52,10 @@ pub fn read(expression: &str, zone: &str, base: OffsetDateTime, count: usize) ->
     };
     let normalized = fields.iter().find(|(key, _)| *key == "Normalized form").expect("the normalized form");
     Some(Reading { normalized: normalized.1.to_owned(), elapses: fields.iter().filter_map(elapse).collect() })
+}
+
+fn analyze(zone: &str, args: &[&str]) -> Result<Captured, Error> {
+    let stop = Stop::new().expect("a socket pair");
+    let limits = Limits { stop: &stop, deadline: None };
+    Program::find("systemd-analyze")?.env("TZ", zone).args(args).capture(limits, 1 << 20)
 }

@@ -1,5 +1,7 @@
 //! File systems of their own, which only root can make.
 
+use crate::host::process::{Limits, Program};
+use crate::host::signals::Stop;
 use crate::storage::descent::tests::ci;
 use nix::unistd::geteuid;
 use std::ffi::OsStr;
@@ -66,14 +68,13 @@ impl Drop for Mounted {
 }
 
 /// Runs one of the system's own tools, which has to succeed, and returns what it printed.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the file system under test is made with the system's own tools"
-)]
 pub fn tool<'a>(program: &str, args: impl IntoIterator<Item = &'a OsStr>) -> String {
     let args: Vec<&OsStr> = args.into_iter().collect();
-    let output = std::process::Command::new(program).args(&args).output().expect("it runs");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{program} {args:?}: {}: {said}", output.status);
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    let stop = Stop::new().expect("a socket pair");
+    let limits = Limits { stop: &stop, deadline: None };
+    let done =
+        Program::find(program).expect("it is there").args(&args).capture(limits, 1 << 20).expect("it runs");
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(done.ending.is_clean(), "{program} {args:?} {}: {said}", done.ending);
+    String::from_utf8_lossy(&done.stdout).into_owned()
 }
